@@ -1,0 +1,117 @@
+"""The life of the process: what starts in which order, and how it ends without losing a call."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from twisted.application.service import MultiService, Service
+from twisted.internet.defer import Deferred, TimeoutError, maybeDeferred
+from twisted.internet.task import deferLater
+from twisted.logger import ILogObserver, Logger
+
+from boomerang import __version__
+from boomerang.listening import Listening
+from boomerang.process import calm_collector, stop_on_signals
+from boomerang.retry.hold import Hold
+from boomerang.settings import Settings
+from boomerang.stores.failsafe import FailsafeStore
+from boomerang.systemd import SystemdService
+from boomerang.web.pages import Life
+from boomerang.web.site import GuardedSite
+
+_LAST_WORDS: Final = 5.0
+"""Seconds beyond ``shutdown_grace`` for answers that are slow to leave."""
+
+_LAST_BYTES: Final = 0.1
+"""Seconds between the last answer and the end of the process."""
+
+
+class Host(MultiService):
+    """All services of the daemon, stopped one after the other."""
+
+    _log = Logger()
+
+    def __init__(
+        self,
+        *,
+        reactor: Any,
+        settings: Settings,
+        listening: Listening,
+        site: GuardedSite,
+        hold: Hold,
+        store: FailsafeStore,
+        life: Life,
+        systemd: SystemdService,
+        observer: ILogObserver | None,
+    ) -> None:
+        super().__init__()
+        self._reactor = reactor
+        self._settings = settings
+        self._listening = listening
+        self._site = site
+        self._hold = hold
+        self._store = store
+        self._life = life
+        self._systemd = systemd
+        self._observer = observer
+        for service in (listening, systemd):
+            service.setServiceParent(self)
+
+    def setServiceParent(self, parent: Any) -> None:
+        """Give the application our way of writing the log; ``twistd`` asks it for one."""
+        if self._observer is not None:
+            parent.setComponent(ILogObserver, self._observer)
+        super().setServiceParent(parent)
+
+    def startService(self) -> None:
+        self._log.info(
+            "boomerang {version} environment={environment} store={store}",
+            version=__version__,
+            environment=self._settings.environment,
+            store=self._store.name,
+        )
+        self._say_whom_it_serves()
+        self._store.open()
+        super().startService()
+        self._reactor.callWhenRunning(self._running)
+
+    def stopService(self) -> Deferred[None]:
+        """Answer whoever is waiting, then let go of everything; fires when that is done."""
+        Service.stopService(self)
+        return Deferred.fromCoroutine(self._stop())
+
+    def _running(self) -> None:
+        stop_on_signals(self._reactor, hurry=lambda: self._hold.release_within(0))
+        calm_collector()
+
+    async def _stop(self) -> None:
+        grace = self._settings.shutdown_grace
+        self._life.stopping = True
+        self._systemd.stopping()
+        await self._listening.stopService()
+        held = len(self._hold)
+        if held:
+            self._log.info(
+                "answering {held} held requests, within {grace:g} s", held=held, grace=grace
+            )
+        self._hold.release_within(grace)
+        try:
+            await self._site.drain().addTimeout(grace + _LAST_WORDS, self._reactor)
+        except TimeoutError:
+            self._log.warn("{left} requests could not be answered", left=self._site.under_way)
+        await deferLater(self._reactor, _LAST_BYTES)
+        await self._store.close()
+        await maybeDeferred(self._systemd.stopService)
+
+    def _say_whom_it_serves(self) -> None:
+        twilio = self._settings.twilio
+        if twilio.auth_token or twilio.shared_keys:
+            if self._settings.public_url is None:
+                self._log.info(
+                    "public_url is not set: signatures are checked against the Host header"
+                )
+        elif not self._settings.allowed_hosts:
+            self._log.warn(
+                "serving anyone: neither an auth token nor allowed_hosts is set, so requests that"
+                " Twilio did not sign are answered too"
+            )

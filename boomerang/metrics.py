@@ -1,0 +1,135 @@
+"""What boomerang counts, for Prometheus: one registry of its own, one method per thing that happens."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Final
+
+from prometheus_client import (
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    GCCollector,
+    Histogram,
+    PlatformCollector,
+    ProcessCollector,
+    generate_latest,
+)
+
+CONTENT_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
+
+_PRODUCTS: Final = ("voice", "messaging", "unknown")
+_DECISIONS: Final = ("retry", "fallback", "give-up")
+_REFUSALS: Final = ("400", "403", "404", "405", "408", "413", "431")
+_OVERSHOOT_BUCKETS: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5)
+_LATENCY_BUCKETS: Final = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25)
+
+
+class Metrics:
+    """The instruments. Labels have fixed values: nothing from outside can make a new one."""
+
+    def __init__(self, *, version: str, environment: str) -> None:
+        self.registry = CollectorRegistry()
+        ProcessCollector(registry=self.registry)
+        PlatformCollector(registry=self.registry)
+        GCCollector(registry=self.registry)
+        Gauge(
+            "boomerang_build_info",
+            "Always 1; the labels tell which boomerang this is.",
+            ("version", "environment"),
+            registry=self.registry,
+        ).labels(version, environment).set(1)
+        decisions = self._counter(
+            "boomerang_decisions",
+            "Answers to fallback requests, by what became of the call or message.",
+            ("decision", "product"),
+        )
+        self._decisions = {
+            (kind, product): decisions.labels(kind, product)
+            for kind in _DECISIONS
+            for product in _PRODUCTS
+        }
+        refused = self._counter(
+            "boomerang_refused_requests",
+            "Requests that were refused, by HTTP status.",
+            ("status",),
+        )
+        self._refused = {status: refused.labels(status) for status in _REFUSALS}
+        self._degraded_decisions = self._counter(
+            "boomerang_degraded_decisions",
+            "Decisions that were made without the store, from this process's memory.",
+        )
+        self._hung_up = self._counter(
+            "boomerang_hung_up_requests",
+            "Held requests whose client went away before the answer.",
+        )
+        self._released_early = self._counter(
+            "boomerang_released_early_requests",
+            "Held requests that were answered before their time, since the process was stopping.",
+        )
+        self._overshoot = Histogram(
+            "boomerang_hold_overshoot_seconds",
+            "How much later than its release instant a held request was answered.",
+            buckets=_OVERSHOOT_BUCKETS,
+            registry=self.registry,
+        )
+        self._store_latency = Histogram(
+            "boomerang_store_claim_seconds",
+            "How long the store took for a claim.",
+            buckets=_LATENCY_BUCKETS,
+            registry=self.registry,
+        )
+        failures = self._counter(
+            "boomerang_store_failures",
+            "Claims that the store did not make, or not in time.",
+            ("reason",),
+        )
+        self._store_failures = {
+            reason: failures.labels(reason) for reason in ("timeout", "unavailable")
+        }
+        self._store_degraded = Gauge(
+            "boomerang_store_degraded",
+            "1 while claims are made in this process's memory, since the store does not answer.",
+            registry=self.registry,
+        )
+
+    def _counter(self, name: str, help_: str, labels: tuple[str, ...] = ()) -> Counter:
+        return Counter(name, help_, labels, registry=self.registry)
+
+    def watch_held(self, held: Callable[[], float]) -> None:
+        """Let ``held`` say how many requests are being held whenever somebody asks."""
+        Gauge(
+            "boomerang_held_requests",
+            "Requests that are being held now.",
+            registry=self.registry,
+        ).set_function(held)
+
+    def decision(self, kind: str, product: str, *, degraded: bool) -> None:
+        self._decisions[kind, product].inc()
+        if degraded:
+            self._degraded_decisions.inc()
+
+    def held(self, *, overshoot: float, early: bool) -> None:
+        if early:
+            self._released_early.inc()
+        else:
+            self._overshoot.observe(overshoot)
+
+    def hung_up(self) -> None:
+        self._hung_up.inc()
+
+    def refused(self, status: int) -> None:
+        self._refused[str(status)].inc()
+
+    def store_answered(self, seconds: float) -> None:
+        self._store_latency.observe(seconds)
+
+    def store_failed(self, reason: str) -> None:
+        self._store_failures[reason].inc()
+
+    def store_degraded(self, degraded: bool) -> None:
+        self._store_degraded.set(degraded)
+
+    def render(self) -> bytes:
+        """The text that Prometheus scrapes; takes about a millisecond, and no thread."""
+        return generate_latest(self.registry)

@@ -1,0 +1,71 @@
+"""Tells of decisions: one log line each, and the metrics."""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+from twisted.logger import Logger
+
+from boomerang.metrics import Metrics
+from boomerang.retry.hold import Held
+from boomerang.retry.policy import Decision
+from boomerang.retry.request import FailedRequest
+
+_LINE: Final = (
+    "{decision} attempt={attempt} code={code} product={product} host={host} path={path} sid={sid}"
+    " held={held} reason={reason} degraded={degraded}"
+)
+
+_TWILIO_SID: Final = re.compile(r"[A-Z]{2}[0-9a-f]{32}")
+_PHONE_NUMBER: Final = re.compile(r"\d{5,}(?=\d{2})")
+
+
+def masked(text: str) -> str:
+    """The text without whole phone numbers: of seven digits in a row or more the last two stay."""
+    return _PHONE_NUMBER.sub("*", text)
+
+
+class DecisionRecord:
+    """A `DecisionWatcher` for operators."""
+
+    _log = Logger(namespace="boomerang.retry")
+
+    def __init__(self, metrics: Metrics) -> None:
+        self._metrics = metrics
+
+    def decided(
+        self, failed: FailedRequest, decision: Decision, *, held: Held, degraded: bool
+    ) -> None:
+        kind = decision.kind.value
+        self._metrics.decision(kind, failed.product, degraded=degraded)
+        if held.seconds:
+            self._metrics.held(overshoot=held.overshoot, early=held.early)
+        self._log.info(
+            _LINE,
+            decision=kind,
+            attempt=decision.attempt,
+            code=failed.error_code,
+            product=failed.product,
+            host=failed.error.parts.host,
+            path=masked(failed.error.parts.path),
+            sid=_shown(failed.sid),
+            held=round(held.seconds, 3),
+            reason=decision.reason or "-",
+            degraded="yes" if degraded else "no",
+        )
+
+    def hung_up(self, failed: FailedRequest) -> None:
+        self._metrics.hung_up()
+        self._log.info(
+            "hung-up code={code} product={product} host={host} path={path} sid={sid}",
+            code=failed.error_code,
+            product=failed.product,
+            host=failed.error.parts.host,
+            path=masked(failed.error.parts.path),
+            sid=_shown(failed.sid),
+        )
+
+
+def _shown(sid: str) -> str:
+    return sid if _TWILIO_SID.fullmatch(sid) else masked(sid) or "-"

@@ -1,0 +1,190 @@
+"""From the parameters of a fallback request to a `FailedRequest`, or to the reason why not."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from hashlib import blake2b
+from typing import Final
+from urllib.parse import parse_qsl
+
+from attrs import frozen
+
+from boomerang.urls import BadUrl, WebUrl, parse_url, without_fragment
+
+Pairs = Sequence[tuple[str, str]]
+"""Names and values as they were sent, in order, repetitions included."""
+
+_MESSAGE_SIDS: Final = ("MessageSid", "SmsSid", "SmsMessageSid")
+_OPTIONS: Final = ("FallbackUrl", "FallbackMethod", "Method")
+_FROM_TWILIO: Final = ("ErrorCode", "ErrorUrl", "AccountSid", "CallSid", *_MESSAGE_SIDS)
+_LONGEST_SID: Final = 256
+
+
+class BadRequest(ValueError):
+    """The request cannot be one of Twilio's fallback requests; the message is meant for a person."""
+
+
+@frozen
+class Target:
+    """An address as it was given, beside its parts."""
+
+    url: str
+    parts: WebUrl
+
+
+@frozen
+class FailedRequest:
+    """One webhook that failed, as Twilio's fallback request tells of it.
+
+    ``product`` is ``voice``, ``messaging`` or, without any SID, ``unknown``. ``sid`` is the
+    CallSid or MessageSid. ``identity`` names this failure and no other: account, call or message,
+    and URL (design.md, "Semantics of /retry"); ``call`` names the call or message, or is `None`
+    without a SID. Both are digests, so that no store ever holds a SID or an address.
+    """
+
+    error_code: str
+    error: Target
+    product: str
+    sid: str
+    account_sid: str
+    fallback: Target | None
+    fallback_method: str
+    method: str | None
+    identity: str
+    call: str | None
+
+
+def parse_failed_request(twilio: Pairs, options: Pairs) -> FailedRequest:
+    """Understand a fallback request.
+
+    ``twilio`` are the parameters that Twilio sends: the form of a POST, the query of a GET
+    (reference: https://www.twilio.com/docs/usage/security/availability-reliability).
+    ``options`` are those of the query. Raises `BadRequest` with the reason in plain words.
+    """
+    given = _once(twilio, _FROM_TWILIO)
+    chosen = _once(options, _OPTIONS)
+    if options is not twilio:
+        _refuse_contradictions(given, _once(options, _FROM_TWILIO))
+
+    error_code = given.get("ErrorCode", "")
+    if not error_code:
+        raise BadRequest("ErrorCode is missing: this is not a fallback request of Twilio's")
+    if not (error_code.isascii() and error_code.isdigit() and len(error_code) <= 9):
+        raise BadRequest("ErrorCode is not a number")
+    if not given.get("ErrorUrl"):
+        raise BadRequest("ErrorUrl is missing: this is not a fallback request of Twilio's")
+    error = _target("ErrorUrl", given["ErrorUrl"])
+
+    product, sid = _product_and_sid(given)
+    account_sid = given.get("AccountSid", "")
+    for name in ("AccountSid", "CallSid", *_MESSAGE_SIDS):
+        _refuse_strange_sid(name, given.get(name, ""))
+    seen_url = _without_twilios_own_query(error, sid=sid, account_sid=account_sid, twilio=twilio)
+    return FailedRequest(
+        error_code=error_code,
+        error=error,
+        product=product,
+        sid=sid,
+        account_sid=account_sid,
+        fallback=_target("FallbackUrl", chosen["FallbackUrl"]) if "FallbackUrl" in chosen else None,
+        fallback_method=_method("FallbackMethod", chosen.get("FallbackMethod")) or "GET",
+        method=_method("Method", chosen.get("Method")),
+        identity=_digest(account_sid, sid, seen_url) if sid else _digest(seen_url),
+        call=_digest(account_sid, sid) if sid else None,
+    )
+
+
+def _once(pairs: Pairs, names: Iterable[str]) -> Mapping[str, str]:
+    """The values of the named parameters, each of which may stand there once at most."""
+    found: dict[str, str] = {}
+    for name, value in pairs:
+        if name in names:
+            if name in found:
+                raise BadRequest(f"{name} is given more than once")
+            found[name] = value
+    return found
+
+
+def _refuse_contradictions(form: Mapping[str, str], query: Mapping[str, str]) -> None:
+    for name, value in query.items():
+        if form.get(name, value) != value:
+            raise BadRequest(f"{name} has one value in the form and another in the query")
+
+
+def _product_and_sid(given: Mapping[str, str]) -> tuple[str, str]:
+    call = given.get("CallSid", "")
+    messages = {given[name] for name in _MESSAGE_SIDS if given.get(name)}
+    if len(messages) > 1:
+        raise BadRequest("MessageSid, SmsSid and SmsMessageSid contradict each other")
+    if call and messages:
+        raise BadRequest("CallSid and MessageSid contradict each other: is it a call or a message?")
+    if call:
+        return "voice", call
+    if messages:
+        return "messaging", messages.pop()
+    return "unknown", ""
+
+
+def _refuse_strange_sid(name: str, sid: str) -> None:
+    if len(sid) > _LONGEST_SID:
+        raise BadRequest(f"{name} is longer than {_LONGEST_SID} characters")
+    if not sid.isprintable():
+        raise BadRequest(f"{name} has control characters")
+
+
+def _target(name: str, url: str) -> Target:
+    try:
+        return Target(url, parse_url(url))
+    except BadUrl as error:
+        raise BadRequest(f"{name} {error}") from None
+
+
+def _method(name: str, value: str | None) -> str | None:
+    if value is None:
+        return None
+    method = value.upper()
+    if method not in ("GET", "POST"):
+        raise BadRequest(f"{name} is neither GET nor POST")
+    return method
+
+
+def _without_twilios_own_query(
+    error: Target, *, sid: str, account_sid: str, twilio: Pairs
+) -> str:
+    """The failed URL as its owner wrote it, as far as that can be told.
+
+    Whether the ErrorUrl of a webhook with method GET ends in the parameters that Twilio appended
+    is not documented. Some of those change during a call (CallStatus), and would make a new
+    identity of each failure. So where the query repeats this request's own AccountSid and SID,
+    the parameters that this request carries itself are left out of account.
+    """
+    url = without_fragment(error.url)
+    if not (sid and account_sid and sid in error.parts.query and account_sid in error.parts.query):
+        return url
+    query = parse_qsl(error.parts.query, keep_blank_values=True)
+    values = {value for _, value in query}
+    if sid not in values or account_sid not in values:
+        return url
+    own = {name for name, _ in twilio}
+    return repr((url.partition("?")[0], [pair for pair in query if pair[0] not in own]))
+
+
+def _digest(*parts: str) -> str:
+    """Eighteen bytes (no two failures share them by chance) of the parts, in hexadecimal."""
+    text = "\0".join(parts)
+    return blake2b(text.encode("utf-8", "surrogatepass"), digest_size=18).hexdigest()
+
+
+def is_same_address(failed: Target, other: Target) -> bool:
+    """Whether the URL that failed is the other one, fragments and Twilio's additions aside.
+
+    Twilio may append its own parameters to the query of a GET (undocumented for ErrorUrl), so a
+    query that begins with the other's and goes on with an AccountSid counts as the same.
+    """
+    one, two = failed.parts, other.parts
+    if (one.scheme, one.origin, one.path) != (two.scheme, two.origin, two.path):
+        return False
+    if one.query == two.query:
+        return True
+    lead = f"{two.query}&" if two.query else ""
+    return one.query.startswith(lead) and "AccountSid=" in one.query[len(lead) :]

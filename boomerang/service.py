@@ -1,0 +1,129 @@
+"""The daemon: from settings to the services that ``twistd`` runs."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from functools import partial
+from typing import Any
+
+from twisted.application.service import IService
+from twisted.logger import ILogObserver
+from twisted.python.logfile import LogFile
+
+from boomerang import __version__, logs
+from boomerang.host import Host
+from boomerang.listening import CannotListen, Listening, endpoints
+from boomerang.metrics import Metrics
+from boomerang.options import SettingsOptions
+from boomerang.process import room_for_held
+from boomerang.retry.hold import Hold
+from boomerang.retry.policy import RetryRules
+from boomerang.retry.record import DecisionRecord
+from boomerang.retry.service import RetryService
+from boomerang.settings import Settings
+from boomerang.stores.failsafe import FailsafeStore
+from boomerang.stores.opening import make_store
+from boomerang.systemd import SystemdService, notifier, watchdog_interval
+from boomerang.web.pages import HealthRoute, HomeRoute, Life, MetricsRoute
+from boomerang.web.retry import RetryRoute
+from boomerang.web.routes import Routes
+from boomerang.web.signature import Keys
+from boomerang.web.site import GuardedSite
+from boomerang.web.trust import Trust, Visitors
+
+class Options(SettingsOptions):
+    """``twistd boomerang``'s command line."""
+
+    synopsis = "[options]"
+
+
+def makeService(options: Options) -> IService:
+    """What the plugin runs."""
+    from twisted.internet import reactor
+
+    settings: Settings = options["settings"]
+    try:
+        return build(settings, reactor, observer=_observer(options, settings))
+    except (CannotListen, OSError) as error:
+        raise SystemExit(f"boomerang: {error}") from None
+
+
+def build(settings: Settings, reactor: Any, *, observer: ILogObserver | None) -> Host:
+    """Collaborators, then services: the whole daemon, not yet started."""
+    wall_clock = time.time
+    metrics = Metrics(version=__version__, environment=settings.environment)
+    store = FailsafeStore(
+        make_store(settings.store, reactor),
+        name=str(settings.store),
+        clock=reactor,
+        wall_clock=wall_clock,
+        watcher=metrics,
+    )
+    hold = Hold(reactor, max_held=room_for_held(settings.retry.max_held))
+    metrics.watch_held(partial(len, hold))
+    trust = Trust(
+        keys=Keys(tokens=settings.twilio.auth_token, shared=settings.twilio.shared_keys),
+        public_url=settings.public_url,
+        allowed_hosts=settings.allowed_hosts,
+    )
+    life = Life(started_at=wall_clock())
+    retry = RetryService(
+        rules=RetryRules(
+            wait=settings.retry.wait,
+            window=settings.retry.window,
+            attempts=settings.retry.attempts,
+            rounds=settings.retry.rounds,
+        ),
+        store=store,
+        hold=hold,
+        watcher=DecisionRecord(metrics),
+    )
+    routes = Routes(
+        [
+            RetryRoute(service=retry, trust=trust).app,
+            HealthRoute(
+                store=store,
+                hold=hold,
+                life=life,
+                environment=settings.environment,
+                wall_clock=wall_clock,
+            ).app,
+            MetricsRoute(
+                metrics=metrics,
+                visitors=Visitors(user=settings.status.user, password=settings.status.password),
+            ).app,
+            HomeRoute(home_url=settings.home_url).app,
+        ],
+        watch_refusal=metrics.refused,
+    )
+    site = GuardedSite(routes.handle, clock=reactor, watch_refusal=metrics.refused)
+    return Host(
+        reactor=reactor,
+        settings=settings,
+        listening=Listening(endpoints(reactor, settings.listen), site),
+        site=site,
+        hold=hold,
+        store=store,
+        life=life,
+        systemd=SystemdService(
+            notifier(os.environ),
+            interval=watchdog_interval(os.environ, pid=os.getpid()),
+            clock=reactor,
+        ),
+        observer=observer,
+    )
+
+
+def _observer(options: Options, settings: Settings) -> ILogObserver | None:
+    """Our own way of writing the log, unless ``twistd`` was told of another (``--syslog``)."""
+    daemon = options.parent or {}
+    if daemon.get("syslog"):
+        return None
+    name = daemon.get("logfile") or "-"
+    if name != "-":
+        return logs.observer(LogFile.fromFullPath(name), style=settings.log_format)
+    out = sys.stdout
+    out.reconfigure(errors="backslashreplace")
+    return logs.observer(out, style=settings.log_format)

@@ -1,0 +1,180 @@
+"""From command line, environment and file to `Settings`, with all problems named at once."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Iterator, Mapping
+from difflib import get_close_matches
+from typing import Any, Final
+
+import attrs
+from attrs import field, frozen
+
+from boomerang.settings.kinds import Declaration
+from boomerang.settings.values import Settings
+
+PREFIX: Final = "BOOMERANG_"
+
+_NOT_A_SETTING: Final = frozenset({"BOOMERANG_CONFIG"})
+
+
+class InvalidSettings(Exception):
+    """Settings that are wrong or unknown; ``problems`` has a line for each, without secrets."""
+
+    def __init__(self, problems: list[str]) -> None:
+        super().__init__("\n".join(problems))
+        self.problems = problems
+
+
+@frozen
+class Sources:
+    """Where settings come from, the first winning.
+
+    ``options`` are those given on the command line, by dotted name (``retry.wait``); ``environment``
+    is the process's; ``file`` the text of the TOML file, ``file_name`` for messages.
+    """
+
+    options: Mapping[str, object] = field(factory=dict)
+    environment: Mapping[str, str] = field(factory=dict, repr=False)
+    file: str = field(default="", repr=False)
+    file_name: str = "boomerang.toml"
+
+
+@frozen
+class Declared:
+    """A setting by its dotted name, and by its names elsewhere."""
+
+    name: str
+    declaration: Declaration
+    default: Any
+
+    @property
+    def environment_names(self) -> tuple[str, ...]:
+        return (PREFIX + self.name.replace(".", "_").upper(), *self.declaration.env)
+
+    @property
+    def option(self) -> str:
+        return self.name.replace(".", "-").replace("_", "-")
+
+
+def declared_settings() -> Iterator[Declared]:
+    """All settings, in their order."""
+    yield from _declared(Settings, "")
+
+
+def _declared(owner: type, prefix: str) -> Iterator[Declared]:
+    for attribute in attrs.fields(owner):
+        declaration = attribute.metadata.get("declaration")
+        if declaration is None:
+            yield from _declared(attribute.default.factory, f"{prefix}{attribute.name}.")
+        else:
+            yield Declared(f"{prefix}{attribute.name}", declaration, attribute.default)
+
+
+def load_settings(sources: Sources) -> Settings:
+    """The settings that the sources give. Raises `InvalidSettings` with all that is wrong."""
+    settings = {declared.name: declared for declared in declared_settings()}
+    problems: list[str] = []
+    in_file = dict(_flat(_toml(sources, problems), settings))
+    values = {}
+    for declared in settings.values():
+        found = _find(declared, sources, in_file)
+        if found is not None:
+            where, raw = found
+            try:
+                values[declared.name] = declared.declaration.kind(raw)
+            except ValueError as error:
+                problems.append(_problem(declared, where, raw, error))
+    problems.extend(_unknown(sources, in_file, settings))
+    if not problems:
+        problems.extend(_contradictions(values))
+    if problems:
+        raise InvalidSettings(problems)
+    return _build(Settings, "", values)
+
+
+def _toml(sources: Sources, problems: list[str]) -> Mapping[str, Any]:
+    try:
+        return tomllib.loads(sources.file)
+    except tomllib.TOMLDecodeError as error:
+        problems.append(f"{sources.file_name} is not TOML: {_without_values(error)}")
+        return {}
+
+
+def _without_values(error: tomllib.TOMLDecodeError) -> str:
+    """The place of the error; its message may quote a line that holds a secret."""
+    message = str(error)
+    place = message.rpartition("(")[2].rstrip(")") if "(at " in message else ""
+    return place or "cannot be read"
+
+
+def _flat(table: Mapping[str, Any], known: Mapping[str, object], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """Dotted names and values; a table that is itself a setting (``shared_keys``) stays whole."""
+    for key, value in table.items():
+        name = f"{prefix}{key}"
+        if isinstance(value, dict) and name not in known:
+            yield from _flat(value, known, f"{name}.")
+        else:
+            yield name, value
+
+
+def _find(
+    declared: Declared, sources: Sources, in_file: Mapping[str, object]
+) -> tuple[str, object] | None:
+    """Where the setting was given first, and as what. An empty environment variable is none."""
+    if declared.name in sources.options:
+        return f"--{declared.option}", sources.options[declared.name]
+    for name in declared.environment_names:
+        if sources.environment.get(name):
+            return name, sources.environment[name]
+    if declared.name == "listen" and sources.environment.get("PORT"):
+        return "PORT", f"tcp:{sources.environment['PORT']}"
+    if declared.name in in_file:
+        return f"{sources.file_name}: {declared.name}", in_file[declared.name]
+    return None
+
+
+def _problem(declared: Declared, where: str, raw: object, error: ValueError) -> str:
+    hidden = declared.declaration.secret or declared.declaration.may_hold_secret
+    value = "" if hidden else f" is {_short(raw)},"
+    return f"{where}{value} expected {error}"
+
+
+def _short(raw: object) -> str:
+    text = repr(raw)
+    return text if len(text) <= 80 else f"{text[:77]}..."
+
+
+def _unknown(
+    sources: Sources, in_file: Mapping[str, object], settings: Mapping[str, Declared]
+) -> Iterator[str]:
+    for name in in_file:
+        if name not in settings:
+            yield f"{sources.file_name}: {name} is not a setting{_meant(name, settings)}"
+    known = {names[0] for names in (known.environment_names for known in settings.values())}
+    for name in sorted(sources.environment):
+        if name.startswith(PREFIX) and name not in known | _NOT_A_SETTING:
+            yield f"{name} is not a setting{_meant(name, known)}"
+
+
+def _meant(name: str, known: Any) -> str:
+    close = get_close_matches(name, list(known), n=1)
+    return f"; did you mean {close[0]}?" if close else ""
+
+
+def _contradictions(values: Mapping[str, Any]) -> Iterator[str]:
+    if "status.user" in values and "status.password" not in values:
+        yield "status.user is set, expected status.password too"
+    if "status.password" in values and "status.user" not in values:
+        yield "status.password is set, expected status.user too"
+
+
+def _build(owner: type, prefix: str, values: Mapping[str, Any]) -> Any:
+    arguments = {}
+    for attribute in attrs.fields(owner):
+        name = f"{prefix}{attribute.name}"
+        if attribute.metadata.get("declaration") is None:
+            arguments[attribute.name] = _build(attribute.default.factory, f"{name}.", values)
+        elif name in values:
+            arguments[attribute.name] = values[name]
+    return owner(**arguments)

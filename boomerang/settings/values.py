@@ -1,0 +1,129 @@
+"""All settings: each declared once, with type, default, bounds and help.
+
+The command line, the environment, the file, ``boomerang check-config`` and the table in README are
+made from these declarations.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+from attrs import field, frozen
+
+from boomerang.logs import FORMATS
+from boomerang.retry.hold import LONGEST
+from boomerang.settings.kinds import (
+    choice,
+    host_patterns,
+    http_url,
+    integer,
+    listen_strings,
+    matching,
+    origin,
+    seconds,
+    secret_table,
+    secrets,
+    setting,
+    store_address,
+    text,
+)
+from boomerang.stores.address import SqliteAddress, StoreAddress
+
+HOME_URL: Final = "https://github.com/impactdialing/boomerang"
+
+
+@frozen
+class RetrySettings:
+    """``[retry]``: how second chances are given."""
+
+    wait: float = setting(
+        seconds(0, LONGEST), 8.0, "how long a failed request is held before its second chance"
+    )
+    window: float = setting(
+        seconds(1, 86400), 900.0, "how long a failure is remembered"
+    )
+    attempts: int = setting(
+        integer(0, 10), 1, "how many second chances one failed request gets within the window"
+    )
+    rounds: int = setting(
+        integer(1, 1000), 10, "how many failures of one call are answered within the window"
+    )
+    max_held: int = setting(
+        integer(0, 1_000_000), 20_000, "how many requests are held at once; more are redirected at once"
+    )
+
+
+@frozen
+class TwilioSettings:
+    """``[twilio]``: how Twilio's requests are told from others."""
+
+    account_sid: str | None = setting(
+        matching(r"AC[0-9a-f]{32}", "AC and 32 hexadecimal digits"),
+        None,
+        "the account, for commands that ask Twilio's API",
+        env=("TWILIO_ACCOUNT_SID",),
+    )
+    auth_token: tuple[str, ...] = setting(
+        secrets(),
+        (),
+        "auth tokens that requests may be signed with: one, or several during a rotation",
+        env=("TWILIO_AUTH_TOKEN",),
+        secret=True,
+    )
+    shared_keys: Mapping[str, str] = setting(
+        secret_table(), {}, "shared keys that requests may be signed with, by their id", secret=True
+    )
+
+
+@frozen
+class StatusSettings:
+    """``[status]``: who may see what is for operators."""
+
+    user: str | None = setting(text(), None, "user name for /metrics")
+    password: str | None = setting(
+        text(),
+        None,
+        "password for /metrics; without one only direct connections from this machine are served",
+        secret=True,
+    )
+
+
+@frozen
+class Settings:
+    """The settings of one process, checked."""
+
+    listen: tuple[str, ...] = setting(
+        listen_strings(),
+        ("tcp:8080:backlog=4096",),
+        "Twisted endpoint strings, one or several; PORT=n means tcp:n",
+    )
+    public_url: str | None = setting(
+        origin(), None, "scheme and host under which Twilio reaches this host"
+    )
+    environment: str = setting(
+        matching(r"[\w.-]{1,64}", "letters, digits, dots, dashes"),
+        "production",
+        "named in metrics and /health; selects nothing",
+    )
+    store: StoreAddress = setting(
+        store_address(),
+        SqliteAddress("boomerang.db"),
+        "where failures are remembered: memory:, sqlite:FILE, redis://, rediss://, redis+sentinel://",
+        env=("REDIS_URL",),
+        may_hold_secret=True,
+    )
+    allowed_hosts: tuple[str, ...] = setting(
+        host_patterns(), (), "hosts to which calls may be sent (*.example.com); none named: all"
+    )
+    home_url: str = setting(http_url(), HOME_URL, "where / leads")
+    workers: int = setting(
+        integer(1, 1), 1, "processes; run several instances on one store instead, for now"
+    )
+    shutdown_grace: float = setting(
+        seconds(0, 3600), 10.0, "how long requests may go on being held once the process is told to stop"
+    )
+    log_format: str = setting(choice(*FORMATS), "text", "how the log is written")
+    retry: RetrySettings = field(factory=RetrySettings)
+    twilio: TwilioSettings = field(factory=TwilioSettings)
+    status: StatusSettings = field(factory=StatusSettings)

@@ -1,0 +1,1 @@
+"""Where failures are remembered: in the process, in SQLite, in Redis."""

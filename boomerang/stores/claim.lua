@@ -1,0 +1,43 @@
+-- Counts a failure: the rule of marks.py, as one atomic step in Redis, by the clock of Redis.
+-- KEYS: the mark of the identity, the mark of the call, or one of the two.
+-- ARGV: wait, window (milliseconds), attempts, and which keys there are: both, identity or call.
+-- A mark is "count:release instant in milliseconds since the epoch"; its expiry is the key's own.
+-- Returns {attempt, milliseconds to the release instant, round}. Needs Redis 6 (KEEPTTL).
+local time = redis.call('TIME')
+local now = time[1] * 1000 + math.floor(time[2] / 1000)
+local wait, window, attempts = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
+local identity = ARGV[4] ~= 'call' and KEYS[1] or nil
+local call = ARGV[4] == 'both' and KEYS[2] or ARGV[4] == 'call' and KEYS[1] or nil
+
+local function read(key)
+  local mark = key and redis.call('GET', key)
+  if not mark then return 0, 0 end
+  local count, release = string.match(mark, '^(%d+):(%d+)$')
+  return tonumber(count), tonumber(release)
+end
+
+local function write(key, count, release)
+  local mark = string.format('%d:%.0f', count, release)
+  if count == 1 then
+    redis.call('SET', key, mark, 'PX', window)
+  else
+    redis.call('SET', key, mark, 'KEEPTTL')
+  end
+end
+
+local attempt, release = read(identity)
+local round = read(call)
+if release > now and release <= now + window then
+  return {attempt, release - now, round}
+end
+release = now
+if identity then
+  attempt = attempt + 1
+  if attempt <= attempts then release = now + wait end
+  write(identity, attempt, release)
+end
+if call then
+  round = round + 1
+  write(call, round, now)
+end
+return {attempt, release - now, round}

@@ -1,0 +1,176 @@
+"""A store that never costs a caller the answer.
+
+Every claim is noted in the process's own memory too. As long as the real store answers within
+250 ms its word counts; when it does not, memory's does, at once and for every caller, until a
+probe says that the store is back. Marks made meanwhile stay in memory, so that a second failure
+is recognised on either side of the gap.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Final, Protocol, TypeVar
+
+from attrs import evolve, frozen
+from twisted.internet.defer import CancelledError, Deferred, TimeoutError, succeed
+from twisted.internet.interfaces import IReactorTime
+from twisted.internet.task import LoopingCall
+from twisted.logger import Logger
+from twisted.python.failure import Failure as Trouble
+
+from boomerang.stores.interfaces import Claim, ClaimStore, Failure, StoreUnavailable
+from boomerang.stores.memory import MemoryStore
+
+T = TypeVar("T")
+
+PATIENCE: Final = 0.25
+"""Seconds that a claim may take (design.md, "Semantics of /retry")."""
+
+PROBE_EVERY: Final = 0.5
+"""Seconds between two looks whether a store that failed is back."""
+
+_CLOSING: Final = 2.0
+
+
+@frozen
+class Degraded:
+    """Since when (seconds since the epoch) and why the store is not used."""
+
+    since: float
+    reason: str
+
+
+class StoreWatcher(Protocol):
+    """Whoever counts what happens to the store (the metrics)."""
+
+    def store_answered(self, seconds: float) -> None: ...
+
+    def store_failed(self, reason: str) -> None: ...
+
+    def store_degraded(self, degraded: bool) -> None: ...
+
+
+@frozen
+class SafeClaim:
+    """A claim, and whether it was made without the store."""
+
+    claim: Claim
+    degraded: bool
+
+
+class FailsafeStore:
+    """Claims that always succeed, within `PATIENCE`."""
+
+    _log = Logger()
+
+    def __init__(
+        self,
+        store: ClaimStore,
+        *,
+        name: str,
+        clock: IReactorTime,
+        wall_clock: Callable[[], float],
+        watcher: StoreWatcher,
+    ) -> None:
+        self._store = store
+        self.name = name
+        self._clock = clock
+        self._wall_clock = wall_clock
+        self._watcher = watcher
+        self._memory = MemoryStore(clock)
+        self._probing = LoopingCall(self._look_whether_it_is_back)
+        self._probing.clock = clock
+        self._closed = False
+        self.degraded: Degraded | None = None
+
+    def open(self) -> Deferred[None]:
+        """Open the store; fires within `PATIENCE`, whether or not it is there."""
+        return self._in_time(self._store.open()).addErrback(self._failed)
+
+    def claim(self, failure: Failure) -> Deferred[SafeClaim]:
+        """Count a failure; never fails. Cancelling the Deferred leaves the claim as it is."""
+        noted = self._memory.claim_now(failure)
+        if self.degraded is not None:
+            return succeed(SafeClaim(noted, degraded=True))
+        began = self._clock.seconds()
+        answer: Deferred[SafeClaim] = Deferred(lambda cancelled: None)
+
+        def answered(claim: Claim) -> None:
+            self._watcher.store_answered(self._clock.seconds() - began)
+            if not answer.called:
+                answer.callback(SafeClaim(_stricter(claim, noted), degraded=False))
+
+        def failed(trouble: Trouble) -> None:
+            self._failed(trouble)
+            if not answer.called:
+                spent = self._clock.seconds() - began
+                answer.callback(SafeClaim(_later(noted, spent), degraded=True))
+
+        claimed = self._in_time(self._store.claim(failure))
+        claimed.addCallbacks(answered, failed).addErrback(self._unexpected)
+        return answer
+
+    def close(self) -> Deferred[None]:
+        """Close the store; a store that hangs is left alone after two seconds."""
+        self._closed = True
+        if self._probing.running:
+            self._probing.stop()
+        closed = self._store.close().addTimeout(_CLOSING, self._clock)
+        return closed.addErrback(self._unexpected)
+
+    def _in_time(self, answer: Deferred[T]) -> Deferred[T]:
+        return answer.addTimeout(PATIENCE, self._clock)
+
+    def _failed(self, trouble: Trouble) -> None:
+        late = trouble.check(TimeoutError, CancelledError) is not None
+        if not late and not trouble.check(StoreUnavailable):
+            self._unexpected(trouble)
+        self._watcher.store_failed("timeout" if late else "unavailable")
+        if self.degraded is not None or self._closed:
+            return
+        reason = f"no answer within {PATIENCE} s" if late else trouble.getErrorMessage()
+        self.degraded = Degraded(since=self._wall_clock(), reason=reason)
+        self._watcher.store_degraded(True)
+        self._log.warn(
+            "store degraded store={store}: claims are made in this process's memory ({reason})",
+            store=self.name,
+            reason=reason,
+        )
+        self._probing.start(PROBE_EVERY, now=False).addErrback(self._unexpected)
+
+    def _look_whether_it_is_back(self) -> Deferred[None]:
+        """One probe; `LoopingCall` begins no other before it has ended."""
+        probed = self._in_time(self._store.open()).addCallback(lambda _: self._store.probe())
+        return self._in_time(probed).addCallbacks(self._is_back, self._is_not_back)
+
+    def _is_back(self, _: object) -> None:
+        self._probing.stop()
+        degraded, self.degraded = self.degraded, None
+        if degraded is None:
+            return
+        self._watcher.store_degraded(False)
+        self._log.info(
+            "store recovered store={store} after={seconds:.1f}",
+            store=self.name,
+            seconds=self._wall_clock() - degraded.since,
+        )
+
+    def _is_not_back(self, trouble: Trouble) -> None:
+        if not trouble.check(StoreUnavailable, TimeoutError, CancelledError):
+            self._unexpected(trouble)
+
+    def _unexpected(self, trouble: Trouble) -> None:
+        """Log a mistake of our own, or of a library; the caller has an answer all the same."""
+        if not trouble.check(StoreUnavailable, TimeoutError, CancelledError):
+            self._log.failure("store={store} failed unexpectedly", trouble, store=self.name)
+
+
+def _stricter(claim: Claim, noted: Claim) -> Claim:
+    """What the store says, unless this process knows of more failures than the store does."""
+    known = noted if noted.attempt > claim.attempt else claim
+    return evolve(known, round=max(claim.round, noted.round))
+
+
+def _later(claim: Claim, seconds: float) -> Claim:
+    """The same claim, looked at some seconds later."""
+    return evolve(claim, hold=max(0.0, claim.hold - seconds))

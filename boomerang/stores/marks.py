@@ -1,0 +1,65 @@
+"""The rule by which failures are counted: pure, for the stores that do not run it themselves.
+
+The Redis store says the same in Lua (``claim.lua``); the contract suite holds both to it.
+"""
+
+from __future__ import annotations
+
+from attrs import frozen
+
+from boomerang.stores.interfaces import Claim, Failure
+
+
+@frozen
+class Mark:
+    """How often something failed; the instants are seconds of the store's own clock."""
+
+    count: int
+    release_at: float
+    expires_at: float
+
+
+_SLACK = 1.0
+"""Seconds that two looks at a wall clock may differ without its having been set back."""
+
+
+def count_failure(
+    failure: Failure, *, identity: Mark | None, call: Mark | None, now: float
+) -> tuple[Mark | None, Mark | None, Claim]:
+    """The new marks of identity and call, and what they mean for the one who asks.
+
+    A mark that is returned as it was given (``is``) needs no writing.
+    """
+    identity = _valid(identity, now=now, window=failure.window)
+    call = _valid(call, now=now, window=failure.window)
+    if failure.identity is not None:
+        if identity is not None and identity.release_at > now:
+            return identity, call, _claim(identity, call, now)
+        count = 1 if identity is None else identity.count + 1
+        identity = Mark(
+            count=count,
+            release_at=now + failure.wait if count <= failure.attempts else now,
+            expires_at=now + failure.window if identity is None else identity.expires_at,
+        )
+    if failure.call is not None:
+        call = Mark(
+            count=1 if call is None else call.count + 1,
+            release_at=now,
+            expires_at=now + failure.window if call is None else call.expires_at,
+        )
+    return identity, call, _claim(identity, call, now)
+
+
+def _valid(mark: Mark | None, *, now: float, window: float) -> Mark | None:
+    """The mark, unless it is over, or of a future that only a clock set back can explain."""
+    if mark is None or not now < mark.expires_at <= now + window + _SLACK:
+        return None
+    return mark
+
+
+def _claim(identity: Mark | None, call: Mark | None, now: float) -> Claim:
+    return Claim(
+        attempt=0 if identity is None else identity.count,
+        hold=0.0 if identity is None else max(0.0, identity.release_at - now),
+        round=0 if call is None else call.count,
+    )

@@ -1,0 +1,54 @@
+"""From the address of a store to the store."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from threading import Thread
+from typing import Any, TypeVar
+
+from twisted.internet.defer import Deferred
+from twisted.internet.threads import deferToThreadPool
+from twisted.python.threadpool import ThreadPool
+
+from boomerang.stores.address import MemoryAddress, RedisAddress, SqliteAddress, StoreAddress
+from boomerang.stores.interfaces import ClaimStore
+from boomerang.stores.memory import MemoryStore
+from boomerang.stores.redis import RedisStore
+from boomerang.stores.redis_connection import RedisConnection, endpoint_of
+from boomerang.stores.sqlite import SqliteStore
+from boomerang.stores.sqlite_file import SqliteFile
+
+T = TypeVar("T")
+
+
+def make_store(address: StoreAddress, reactor: Any) -> ClaimStore:
+    """The store at an address, not yet open. Raises `OSError` for an unreadable PEM file."""
+    match address:
+        case MemoryAddress():
+            return MemoryStore(reactor, most=2_000_000)
+        case SqliteAddress(path=path):
+            file = SqliteFile(path, wall_clock=time.time)
+            return SqliteStore(file, run=_one_thread(reactor), clock=reactor)
+        case RedisAddress(prefix=prefix):
+            connection = RedisConnection(address, endpoint_of(address, reactor))
+            return RedisStore(connection, prefix=prefix)
+
+
+class _DaemonThread(Thread):
+    """A thread that a hung disk cannot make the process wait for."""
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options, daemon=True)
+
+
+def _one_thread(reactor: Any) -> Callable[[Callable[[], T]], Deferred[T]]:
+    """A runner with a thread of its own: SQLite's transactions are taken one at a time."""
+    pool = ThreadPool(1, 1, name="sqlite")
+    pool.threadFactory = _DaemonThread
+    pool.start()
+
+    def run(work: Callable[[], T]) -> Deferred[T]:
+        return deferToThreadPool(reactor, pool, work)
+
+    return run

@@ -1,0 +1,107 @@
+"""Claims in an SQLite file: durable, and shared by the processes of one machine.
+
+The reactor never touches the file. The claims of one reactor turn, and those that arrive while a
+batch is being written, go to a thread together and share one transaction and one commit.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any, Final, Protocol, TypeVar
+
+from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IReactorTime
+from twisted.python.failure import Failure as Trouble
+
+from boomerang.stores.interfaces import Claim, Failure, StoreUnavailable
+from boomerang.stores.sqlite_file import SqliteFile
+
+T = TypeVar("T")
+
+_MOST_IN_A_BATCH: Final = 2000
+
+
+class Runner(Protocol):
+    """Runs a blocking function elsewhere: in one thread, or at once (`maybeDeferred`) in tests."""
+
+    def __call__(self, work: Callable[[], T], /) -> Deferred[T]: ...
+
+
+class SqliteStore:
+    """A `ClaimStore` in a file."""
+
+    def __init__(self, file: SqliteFile, *, run: Runner, clock: IReactorTime) -> None:
+        self._file = file
+        self._run = run
+        self._clock = clock
+        self._waiting: dict[Deferred[Claim], Failure] = {}
+        self._probing: list[Deferred[None]] = []
+        self._busy = False
+
+    def open(self) -> Deferred[None]:
+        return self.probe()
+
+    def claim(self, failure: Failure) -> Deferred[Claim]:
+        waiter: Deferred[Claim] = Deferred(lambda cancelled: self._waiting.pop(cancelled, None))
+        self._waiting[waiter] = failure
+        self._wake()
+        return waiter
+
+    def probe(self) -> Deferred[None]:
+        waiter: Deferred[None] = Deferred(self._probe_cancelled)
+        self._probing.append(waiter)
+        self._wake()
+        return waiter
+
+    def close(self) -> Deferred[None]:
+        return self._run(self._file.close)
+
+    def _probe_cancelled(self, waiter: Deferred[None]) -> None:
+        if waiter in self._probing:
+            self._probing.remove(waiter)
+
+    def _wake(self) -> None:
+        """Write a batch at the end of this reactor turn, unless one is on its way."""
+        if not self._busy:
+            self._busy = True
+            self._clock.callLater(0, self._write_batch)
+
+    def _write_batch(self) -> None:
+        waiters = list(self._waiting)[:_MOST_IN_A_BATCH]
+        failures = [self._waiting.pop(waiter) for waiter in waiters]
+        probes, self._probing = self._probing, []
+        written = self._run(partial(self._file.count, failures))
+        written.addErrback(_as_unavailable)
+        written.addCallbacks(
+            partial(_answer, waiters, probes), partial(_refuse, [*waiters, *probes])
+        )
+        written.addBoth(self._next_batch)
+
+    def _next_batch(self, _: object) -> None:
+        self._busy = False
+        if self._waiting or self._probing:
+            self._wake()
+
+
+def _as_unavailable(trouble: Trouble) -> Trouble:
+    trouble.trap(sqlite3.Error, OSError)
+    return Trouble(StoreUnavailable(f"SQLite: {trouble.getErrorMessage()}"))
+
+
+def _answer(
+    waiters: Sequence[Deferred[Claim]], probes: Sequence[Deferred[None]], claims: Sequence[Claim]
+) -> None:
+    for waiter, claim in zip(waiters, claims, strict=True):
+        if not waiter.called:
+            waiter.callback(claim)
+    for probe in probes:
+        if not probe.called:
+            probe.callback(None)
+
+
+def _refuse(waiters: Sequence[Deferred[Any]], trouble: Trouble) -> None:
+    for waiter in waiters:
+        if not waiter.called:
+            waiter.errback(trouble)

@@ -1,0 +1,91 @@
+"""The small routes: ``/health``, ``/metrics`` and ``/``."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+
+from attrs import define, frozen
+from klein import Klein
+
+from boomerang import __version__
+from boomerang.metrics import CONTENT_TYPE, Metrics
+from boomerang.retry.hold import Hold
+from boomerang.stores.failsafe import FailsafeStore
+from boomerang.web.reply import NO_STORE, Reply, as_json
+from boomerang.web.site import GuardedRequest
+from boomerang.web.trust import Visitors
+
+
+@define
+class Life:
+    """What the process is about, for those who ask from outside."""
+
+    started_at: float
+    stopping: bool = False
+
+
+@frozen(eq=False)
+class HealthRoute:
+    """``/health``: is this host well? Open to all, so it names no address and no error."""
+
+    store: FailsafeStore
+    hold: Hold
+    life: Life
+    environment: str
+    wall_clock: Callable[[], float]
+
+    app = Klein()
+
+    @app.route("/health", methods=["GET"])
+    def health(self, request: GuardedRequest) -> Reply:
+        degraded = self.store.degraded
+        troubles = [] if degraded is None else [
+            {"part": "store", "since": _instant(degraded.since)}
+        ]
+        status = "stopping" if self.life.stopping else "degraded" if troubles else "ok"
+        return as_json(
+            {
+                "status": status,
+                "degraded": troubles,
+                "environment": self.environment,
+                "version": __version__,
+                "started": _instant(self.life.started_at),
+                "uptime_seconds": round(self.wall_clock() - self.life.started_at),
+                "held": len(self.hold),
+            },
+            status=503 if self.life.stopping else 200,
+        )
+
+
+@frozen(eq=False)
+class MetricsRoute:
+    """``/metrics``, for Prometheus."""
+
+    metrics: Metrics
+    visitors: Visitors
+
+    app = Klein()
+
+    @app.route("/metrics", methods=["GET"])
+    def metrics_page(self, request: GuardedRequest) -> Reply:
+        self.visitors.check(request)
+        return Reply(self.metrics.render(), content_type=CONTENT_TYPE)
+
+
+@frozen(eq=False)
+class HomeRoute:
+    """``/`` leads to the project's home page."""
+
+    home_url: str
+
+    app = Klein()
+
+    @app.route("/", methods=["GET"])
+    def home(self, request: GuardedRequest) -> Reply:
+        location = (b"Location", self.home_url.encode())
+        return Reply(f"{self.home_url}\n".encode(), status=302, headers=(NO_STORE, location))
+
+
+def _instant(seconds: float) -> str:
+    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="seconds")

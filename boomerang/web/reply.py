@@ -1,0 +1,62 @@
+"""Answers as values."""
+
+from __future__ import annotations
+
+import json
+from http import HTTPStatus
+from typing import Final
+
+from attrs import field, frozen
+from twisted.web.iweb import IRequest
+
+Headers = tuple[tuple[bytes, bytes], ...]
+
+NO_STORE: Final = (b"Cache-Control", b"no-store")
+
+
+@frozen
+class Reply:
+    """A whole answer; ``headers`` come beside Content-Type and Content-Length."""
+
+    body: bytes
+    content_type: str = "text/plain; charset=utf-8"
+    status: int = 200
+    headers: Headers = field(default=(NO_STORE,))
+
+
+class Refused(Exception):
+    """A request that is not served: the status, and the reason for a person to read."""
+
+    def __init__(self, status: int, reason: str, *, headers: Headers = ()) -> None:
+        super().__init__(reason)
+        self.status = status
+        self.reason = reason
+        self.headers = headers
+
+
+def refusal(refused: Refused) -> Reply:
+    """The answer that says so."""
+    phrase = HTTPStatus(refused.status).phrase
+    return Reply(
+        f"{refused.status} {phrase}: {refused.reason}\n".encode("utf-8", "backslashreplace"),
+        status=refused.status,
+        headers=(NO_STORE, *refused.headers),
+    )
+
+
+def as_json(data: object, *, status: int = 200) -> Reply:
+    """Data as a JSON document."""
+    text = json.dumps(data, indent=2) + "\n"
+    return Reply(text.encode(), content_type="application/json", status=status)
+
+
+def send(request: IRequest, reply: Reply) -> None:
+    """Write the answer and end the request. Its length is given, so that it is not chunked."""
+    request.setResponseCode(reply.status)
+    set_header = request.responseHeaders.setRawHeaders
+    set_header(b"Content-Type", [reply.content_type.encode()])
+    set_header(b"Content-Length", [b"%d" % len(reply.body)])
+    for name, value in reply.headers:
+        set_header(name, [value])
+    request.write(reply.body)
+    request.finish()  # type: ignore[no-untyped-call]

@@ -1,0 +1,131 @@
+"""X-Twilio-Signature: whether a request was signed with one of the known keys.
+
+https://www.twilio.com/docs/usage/webhooks/webhooks-security. The sums are the SDK's own
+(`twilio.request_validator`); the spellings of the URL under which they are tried, and the errors
+that its `validate` raises for strange requests, are dealt with here.
+"""
+
+from __future__ import annotations
+
+import hmac
+from collections.abc import Iterable, Mapping, Sequence
+from functools import lru_cache
+from hashlib import sha256
+from typing import Final
+from urllib.parse import parse_qs
+
+from attrs import field, frozen
+from twilio.request_validator import HMAC_SHA1, HMAC_SHA256, RequestValidator
+
+SIGNATURE: Final = "X-Twilio-Signature"
+SETTINGS: Final = "X-Twilio-Webhooks-Signature-Settings"
+
+_PORTS: Final = {"https": "443", "http": "80"}
+
+
+@frozen
+class Keys:
+    """The secrets that Twilio may sign with: auth tokens, and shared keys by their id.
+
+    During a rotation there are two tokens. Sub-accounts sign with tokens of their own.
+    """
+
+    tokens: tuple[str, ...] = field(default=(), repr=False)
+    shared: Mapping[str, str] = field(factory=dict, repr=False)
+
+    def __bool__(self) -> bool:
+        return bool(self.tokens or self.shared)
+
+
+@frozen
+class Signed:
+    """What a signature covers.
+
+    ``bases`` are the scheme and host under which Twilio may know this host, ``target`` is the
+    request target as it was sent, ``form`` the fields of a form body in any order, ``body`` the raw
+    body (only looked at where the query has its hash), ``signature`` and ``settings`` the headers.
+    """
+
+    bases: Sequence[str]
+    target: str
+    form: Sequence[tuple[str, str]]
+    body: bytes
+    signature: str | None
+    settings: str | None
+
+
+def is_genuine(signed: Signed, keys: Keys) -> bool:
+    """Whether one of the keys made the signature. False for whatever cannot be checked."""
+    if not signed.signature:
+        return False
+    algorithm, secrets = _announced(signed.settings, keys)
+    if algorithm not in (HMAC_SHA1, HMAC_SHA256) or not _body_unchanged(signed):
+        return False
+    fields = _Fields(signed.form)
+    given = signed.signature.encode("utf-8", "replace")
+    try:
+        return any(
+            hmac.compare_digest(
+                RequestValidator(secret)
+                .compute_signature(url + signed.target, fields, algorithm)
+                .encode(),
+                given,
+            )
+            for base in signed.bases
+            for url in _spellings(base)
+            for secret in secrets
+        )
+    except UnicodeEncodeError:  # not UTF-8, so nothing that Twilio sends
+        return False
+
+
+def _announced(settings: str | None, keys: Keys) -> tuple[str, tuple[str, ...]]:
+    """Algorithm and secrets that fit the settings header: a shared key if it names one."""
+    given = dict(_setting(part) for part in (settings or "").split(","))
+    algorithm = given.get("algorithm") or HMAC_SHA1
+    if "key" not in given:
+        return algorithm, keys.tokens
+    secret = keys.shared.get(given["key"])
+    return algorithm, () if secret is None else (secret,)
+
+
+def _setting(part: str) -> tuple[str, str]:
+    name, _, value = part.partition("=")
+    return name.strip(), value.strip()
+
+
+def _body_unchanged(signed: Signed) -> bool:
+    """Twilio puts the hash of a JSON body into the query, and signs the URL alone."""
+    if "bodySHA256=" not in signed.target or signed.form:
+        return True
+    hashes = parse_qs(signed.target.partition("?")[2]).get("bodySHA256", [])
+    return hashes == [sha256(signed.body).hexdigest()]
+
+
+@lru_cache(maxsize=256)
+def _spellings(base: str) -> tuple[str, ...]:
+    """The ways in which Twilio may have written scheme and host when it signed.
+
+    Its products disagree on whether credentials and ports belong to the signed URL.
+    """
+    scheme, _, authority = base.partition("://")
+    login, at, host = authority.rpartition("@")
+    name, colon, port = host.rpartition(":")
+    if colon and port.isdigit():
+        hosts = [host, name]
+    else:
+        hosts = [host, f"{host}:{_PORTS.get(scheme, '443')}"]
+    logins = [login + at, ""] if login else [""]
+    return tuple(f"{scheme}://{login}{host}" for login in logins for host in hosts)
+
+
+class _Fields(dict[str, list[str]]):
+    """Form fields as the SDK likes to ask for them."""
+
+    def __init__(self, pairs: Iterable[tuple[str, str]]) -> None:
+        super().__init__()
+        for name, value in pairs:
+            self.setdefault(name, []).append(value)
+
+    def getall(self, name: str) -> list[str]:
+        return self[name]

@@ -1,0 +1,233 @@
+"""The HTTP server's own limits: body, headers, slow senders, and the count of requests under way.
+
+twisted.web bounds neither the size of a body nor the time that a sender takes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from http import HTTPStatus
+from typing import Any, Final
+
+from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IDelayedCall, IReactorTime
+from twisted.python.failure import Failure
+from twisted.web.http import HTTPChannel, datetimeToString
+from twisted.web.http_headers import Headers
+from twisted.web.server import Request, Site
+
+LONGEST_BODY: Final = 65536
+LONGEST_HEAD: Final = 16384
+MOST_HEADER_LINES: Final = 100
+SENDING_TIME: Final = 15.0
+"""Seconds from the first byte of a request to its last."""
+
+IDLE_TIME: Final = 95
+"""Seconds that a connection may rest between requests; Heroku's router keeps its own for 90, and
+a server that closes first makes it fail (H13, H18)."""
+
+_LINGER: Final = 1.0
+"""Seconds in which what a refused client still sends is thrown away, so that it sees the answer."""
+
+
+class GuardedRequest(Request):
+    """A request that is counted, and whose handler is told when the client goes away."""
+
+    under_way = False
+    answer: Deferred[Any] | None = None
+
+    def __init__(self, channel: Any, *args: Any) -> None:
+        super().__init__(channel, parsePOSTFormSubmission=False)  # type: ignore[no-untyped-call]
+
+    def handleContentChunk(self, data: bytes) -> None:
+        if self.channel.refused:
+            return
+        if self.content.tell() + len(data) > LONGEST_BODY:
+            self.channel.refuse(413)
+        else:
+            super().handleContentChunk(data)  # type: ignore[no-untyped-call]
+
+    def process(self) -> None:
+        site = self.site = self.channel.site
+        self.setHeader(b"Date", datetimeToString())  # type: ignore[no-untyped-call]
+        self.under_way = True
+        site.entered(self)
+        site.handle(self)
+
+    def finish(self) -> None:
+        super().finish()  # type: ignore[no-untyped-call]
+        self._left()
+
+    def connectionLost(self, reason: Failure) -> None:
+        super().connectionLost(reason)  # type: ignore[no-untyped-call]
+        self._left()
+        answer, self.answer = self.answer, None
+        if answer is not None:
+            answer.cancel()
+
+    def forget_parameters(self) -> None:
+        """Let go of what was sent: while a request is held, this halves the memory that it takes."""
+        self.args = {}
+        self.content.close()
+        self.content = None
+        self.requestHeaders = _NO_HEADERS
+        self.received_cookies = _NO_COOKIES
+
+    def _left(self) -> None:
+        if self.under_way:
+            self.under_way = False
+            self.site.left()
+
+
+class GuardedChannel(HTTPChannel):
+    """A connection whose requests must be of a reasonable size, and arrive in reasonable time."""
+
+    MAX_LENGTH = LONGEST_HEAD
+    totalHeadersSize = 2 * LONGEST_HEAD
+    maxHeaders = 2 * MOST_HEADER_LINES
+    site: GuardedSite
+
+    refused = False
+    _receiving = False
+    _answering = False
+    _head_size = 0
+    _head_lines = 0
+    _deadline: IDelayedCall | None = None
+    _linger: IDelayedCall | None = None
+
+    def connectionMade(self) -> None:
+        super().connectionMade()  # type: ignore[no-untyped-call]
+        self.site.channels.add(self)
+
+    def dataReceived(self, data: bytes) -> None:
+        if self.refused:
+            return
+        self._receiving = True
+        super().dataReceived(data)  # type: ignore[no-untyped-call]
+        self._watch_sender()
+
+    def lineReceived(self, line: bytes) -> None:
+        if self.refused:
+            return
+        self._receiving = True
+        self._head_size += len(line)
+        self._head_lines += 1
+        if self._head_size > LONGEST_HEAD or self._head_lines > MOST_HEADER_LINES:
+            self.refuse(431)
+            return
+        super().lineReceived(line)  # type: ignore[no-untyped-call]
+
+    def lineLengthExceeded(self, line: bytes) -> None:
+        self.refuse(431)
+
+    def allHeadersReceived(self) -> None:
+        if self.length is not None and self.length > LONGEST_BODY:
+            self.refuse(413)
+        else:
+            super().allHeadersReceived()  # type: ignore[no-untyped-call]
+
+    def rawDataReceived(self, data: bytes) -> None:
+        if not self.refused:
+            super().rawDataReceived(data)
+
+    def allContentReceived(self) -> None:
+        if self.refused:
+            return
+        self._receiving = False
+        self._answering = True
+        self._head_size = self._head_lines = 0
+        self._stop_watching()
+        super().allContentReceived()  # type: ignore[no-untyped-call]
+
+    def requestDone(self, request: Any) -> None:
+        self._answering = False
+        super().requestDone(request)  # type: ignore[no-untyped-call]
+        self._watch_sender()
+
+    def connectionLost(self, reason: Failure) -> None:
+        self.site.channels.discard(self)
+        self._stop_watching()
+        if self._linger is not None and self._linger.active():
+            self._linger.cancel()
+        super().connectionLost(reason)  # type: ignore[no-untyped-call]
+
+    def close_when_idle(self) -> None:
+        """Close after the answer under way, or now if there is none (shutting down)."""
+        self.persistent = False
+        if not self._answering and not self._receiving:
+            self.loseConnection()  # type: ignore[no-untyped-call]
+
+    def refuse(self, status: int) -> None:
+        """Answer, listen no more, and close once the client has had time to read it."""
+        self.refused = True
+        self.site.watch_refusal(status)
+        self._stop_watching()
+        self.setTimeout(None)  # type: ignore[no-untyped-call]
+        text = f"{status} {HTTPStatus(status).phrase}"
+        self.transport.write(
+            f"HTTP/1.1 {text}\r\nConnection: close\r\nContent-Type: text/plain; charset=utf-8\r\n"
+            f"Content-Length: {len(text) + 1}\r\n\r\n{text}\n".encode()
+        )
+        self._linger = self.callLater(_LINGER, self.transport.abortConnection)
+
+    def _watch_sender(self) -> None:
+        """Start the clock for a request that has begun to arrive, and has not yet ended."""
+        if self._receiving and not self._answering and self._deadline is None and not self.refused:
+            self._deadline = self.callLater(SENDING_TIME, self.refuse, 408)
+
+    def _stop_watching(self) -> None:
+        deadline, self._deadline = self._deadline, None
+        if deadline is not None and deadline.active():
+            deadline.cancel()
+
+
+class GuardedSite(Site):
+    """A site that hands each request to ``handle``, and knows how many are under way.
+
+    ``watch_refusal`` is called with the status of each request that never became one.
+    """
+
+    protocol = GuardedChannel
+    requestFactory = GuardedRequest
+
+    def __init__(
+        self,
+        handle: Callable[[GuardedRequest], None],
+        *,
+        clock: IReactorTime,
+        watch_refusal: Callable[[int], None],
+    ) -> None:
+        super().__init__(None, timeout=IDLE_TIME, reactor=clock)  # type: ignore[no-untyped-call]
+        self.handle = handle
+        self.watch_refusal = watch_refusal
+        self.channels: set[GuardedChannel] = set()
+        self.under_way = 0
+        self._draining: Deferred[None] | None = None
+
+    def log(self, request: object) -> None:
+        """No access log: the decisions are logged, one line each."""
+
+    def entered(self, request: GuardedRequest) -> None:
+        self.under_way += 1
+        if self._draining is not None:
+            request.channel.persistent = False
+            request.setHeader(b"Connection", b"close")  # type: ignore[no-untyped-call]
+
+    def left(self) -> None:
+        self.under_way -= 1
+        if not self.under_way and self._draining is not None and not self._draining.called:
+            self._draining.callback(None)
+
+    def drain(self) -> Deferred[None]:
+        """Close what rests; fires when the requests under way have been answered."""
+        if self._draining is None:
+            self._draining = Deferred()
+            for channel in tuple(self.channels):
+                channel.close_when_idle()
+            if not self.under_way:
+                self._draining.callback(None)
+        return self._draining
+
+
+_NO_COOKIES: Final[dict[bytes, bytes]] = {}
+_NO_HEADERS: Final = Headers()
