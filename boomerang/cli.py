@@ -37,7 +37,7 @@ class Command(usage.Options):
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command; returns the exit status: 0 well, 1 not."""
-    command: Any = Command()  # type: ignore[no-untyped-call]
+    command: Any = Command()
     try:
         command.parseOptions(sys.argv[1:] if arguments is None else list(arguments))
     except usage.UsageError as error:

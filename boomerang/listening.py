@@ -20,7 +20,7 @@ class CannotListen(Exception):
 
 
 def endpoints(reactor: Any, strings: Sequence[str]) -> list[tuple[str, IStreamServerEndpoint]]:
-    """The endpoints of the settings. Raises `CannotListen` for sockets that systemd did not pass."""
+    """The endpoints of the settings. Raises `CannotListen` for a socket that was not passed."""
     found = []
     for string in strings:
         try:
@@ -69,8 +69,8 @@ class Listening(Service):
 
 
 def _spelled(port: IListeningPort) -> str:
-    address = port.getHost()
+    address: Any = port.getHost()
     host = getattr(address, "host", None)
     if host is None:
         return f"unix:{address.name.decode()}"
-    return f"{'[%s]' % host if ':' in host else host}:{address.port}"
+    return f"[{host}]:{address.port}" if ":" in host else f"{host}:{address.port}"

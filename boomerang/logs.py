@@ -47,7 +47,7 @@ def _fast_message(event: LogEvent) -> str:
 
 def _shown(event: LogEvent) -> bool:
     level = event.get("log_level", LogLevel.info)
-    return level >= _LEAST
+    return bool(level >= _LEAST)
 
 
 def _traceback(event: LogEvent) -> str:
@@ -96,5 +96,3 @@ def as_json(event: LogEvent) -> str | None:
     if traceback:
         entry["traceback"] = traceback
     return json.dumps(entry) + "\n"
-
-

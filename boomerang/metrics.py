@@ -1,4 +1,4 @@
-"""What boomerang counts, for Prometheus: one registry of its own, one method per thing that happens."""
+"""What boomerang counts, for Prometheus: a registry of its own, a method per thing that happens."""
 
 from __future__ import annotations
 

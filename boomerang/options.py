@@ -34,7 +34,7 @@ class SettingsOptions(usage.Options):
     ]
 
     def __init__(self) -> None:
-        super().__init__()  # type: ignore[no-untyped-call]
+        super().__init__()
         self._listen: list[str] = []
 
     def opt_listen(self, endpoint: str) -> None:

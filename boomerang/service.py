@@ -5,7 +5,9 @@ from __future__ import annotations
 import os
 import sys
 import time
+from collections.abc import Mapping
 from functools import partial
+from io import TextIOWrapper
 from typing import Any
 
 from twisted.application.service import IService
@@ -32,6 +34,7 @@ from boomerang.web.routes import Routes
 from boomerang.web.signature import Keys
 from boomerang.web.site import GuardedSite
 from boomerang.web.trust import Trust, Visitors
+
 
 class Options(SettingsOptions):
     """``twistd boomerang``'s command line."""
@@ -118,12 +121,12 @@ def build(settings: Settings, reactor: Any, *, observer: ILogObserver | None) ->
 
 def _observer(options: Options, settings: Settings) -> ILogObserver | None:
     """Our own way of writing the log, unless ``twistd`` was told of another (``--syslog``)."""
-    daemon = options.parent or {}
+    daemon: Mapping[str, Any] = options.parent or {}
     if daemon.get("syslog"):
         return None
     name = daemon.get("logfile") or "-"
     if name != "-":
         return logs.observer(LogFile.fromFullPath(name), style=settings.log_format)
-    out = sys.stdout
-    out.reconfigure(errors="backslashreplace")
-    return logs.observer(out, style=settings.log_format)
+    if isinstance(sys.stdout, TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")
+    return logs.observer(sys.stdout, style=settings.log_format)

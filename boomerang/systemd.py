@@ -45,7 +45,7 @@ def watchdog_interval(environment: Mapping[str, str], *, pid: int) -> float | No
 
 
 class SystemdService(Service):
-    """Says READY at start, gives signs of life while the reactor turns, says STOPPING at the end."""
+    """Says READY at the start, and that the reactor turns, until the end."""
 
     def __init__(self, notify: Notify, *, interval: float | None, clock: IReactorTime) -> None:
         self._notify = notify

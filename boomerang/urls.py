@@ -14,9 +14,7 @@ DEFAULT_PORTS: Final = {"http": 80, "https": 443}
 LONGEST_URL: Final = 8000
 """Characters. Twilio itself refuses a status callback over 4000 (error 21609)."""
 
-_UNPRINTABLE = re.compile(
-    "[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff\ufffe\uffff]"
-)
+_UNPRINTABLE = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff\ufffe\uffff]")
 """Control characters, line separators, surrogates and what else XML 1.0 §2.2 leaves out."""
 
 _ABSOLUTE = re.compile(
@@ -95,7 +93,7 @@ def plain_host(host: str) -> str:
 
 
 def without_fragment(url: str) -> str:
-    """The address as a server sees it: Twilio keeps the fragment (connection overrides) to itself."""
+    """The address as a server sees it: the fragment (connection overrides) stays at Twilio."""
     return url.partition("#")[0]
 
 

@@ -1,1 +1,1 @@
-"""The retry service: hold Twilio's fallback request, then send the call back to the URL that failed."""
+"""The retry service: hold a fallback request, then send the call back to the URL that failed."""

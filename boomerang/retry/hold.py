@@ -49,7 +49,7 @@ class Hold:
     async def wait(self, seconds: float) -> Held:
         """Hold for some seconds. Cancelling it (the client hung up) forgets the request."""
         began = self._clock.seconds()
-        held = deferLater(self._clock, seconds)
+        held: Deferred[None] = deferLater(self._clock, seconds)
         self._held[held] = began + seconds
         early = False
         try:

@@ -21,7 +21,7 @@ _LONGEST_SID: Final = 256
 
 
 class BadRequest(ValueError):
-    """The request cannot be one of Twilio's fallback requests; the message is meant for a person."""
+    """The request cannot be one of Twilio's fallback requests; the message says why."""
 
 
 @frozen
@@ -148,9 +148,7 @@ def _method(name: str, value: str | None) -> str | None:
     return method
 
 
-def _without_twilios_own_query(
-    error: Target, *, sid: str, account_sid: str, twilio: Pairs
-) -> str:
+def _without_twilios_own_query(error: Target, *, sid: str, account_sid: str, twilio: Pairs) -> str:
     """The failed URL as its owner wrote it, as far as that can be told.
 
     Whether the ErrorUrl of a webhook with method GET ends in the parameters that Twilio appended

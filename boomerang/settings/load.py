@@ -30,8 +30,8 @@ class InvalidSettings(Exception):
 class Sources:
     """Where settings come from, the first winning.
 
-    ``options`` are those given on the command line, by dotted name (``retry.wait``); ``environment``
-    is the process's; ``file`` the text of the TOML file, ``file_name`` for messages.
+    ``options`` are those of the command line, by dotted name (``retry.wait``); ``environment`` is
+    the process's; ``file`` the text of the TOML file, ``file_name`` for messages.
     """
 
     options: Mapping[str, object] = field(factory=dict)
@@ -73,11 +73,11 @@ def _declared(owner: type, prefix: str) -> Iterator[Declared]:
 
 def load_settings(sources: Sources) -> Settings:
     """The settings that the sources give. Raises `InvalidSettings` with all that is wrong."""
-    settings = {declared.name: declared for declared in declared_settings()}
+    known = {declared.name: declared for declared in declared_settings()}
     problems: list[str] = []
-    in_file = dict(_flat(_toml(sources, problems), settings))
+    in_file = dict(_flat(_toml(sources, problems), known))
     values = {}
-    for declared in settings.values():
+    for declared in known.values():
         found = _find(declared, sources, in_file)
         if found is not None:
             where, raw = found
@@ -85,12 +85,13 @@ def load_settings(sources: Sources) -> Settings:
                 values[declared.name] = declared.declaration.kind(raw)
             except ValueError as error:
                 problems.append(_problem(declared, where, raw, error))
-    problems.extend(_unknown(sources, in_file, settings))
+    problems.extend(_unknown(sources, in_file, known))
     if not problems:
         problems.extend(_contradictions(values))
     if problems:
         raise InvalidSettings(problems)
-    return _build(Settings, "", values)
+    settings: Settings = _build(Settings, "", values)
+    return settings
 
 
 def _toml(sources: Sources, problems: list[str]) -> Mapping[str, Any]:
@@ -108,7 +109,9 @@ def _without_values(error: tomllib.TOMLDecodeError) -> str:
     return place or "cannot be read"
 
 
-def _flat(table: Mapping[str, Any], known: Mapping[str, object], prefix: str = "") -> Iterator[tuple[str, Any]]:
+def _flat(
+    table: Mapping[str, Any], known: Mapping[str, object], prefix: str = ""
+) -> Iterator[tuple[str, Any]]:
     """Dotted names and values; a table that is itself a setting (``shared_keys``) stays whole."""
     for key, value in table.items():
         name = f"{prefix}{key}"

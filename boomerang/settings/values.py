@@ -40,9 +40,7 @@ class RetrySettings:
     wait: float = setting(
         seconds(0, LONGEST), 8.0, "how long a failed request is held before its second chance"
     )
-    window: float = setting(
-        seconds(1, 86400), 900.0, "how long a failure is remembered"
-    )
+    window: float = setting(seconds(1, 86400), 900.0, "how long a failure is remembered")
     attempts: int = setting(
         integer(0, 10), 1, "how many second chances one failed request gets within the window"
     )
@@ -50,7 +48,9 @@ class RetrySettings:
         integer(1, 1000), 10, "how many failures of one call are answered within the window"
     )
     max_held: int = setting(
-        integer(0, 1_000_000), 20_000, "how many requests are held at once; more are redirected at once"
+        integer(0, 1_000_000),
+        20_000,
+        "how many requests are held; those beyond are redirected at once",
     )
 
 
@@ -121,7 +121,9 @@ class Settings:
         integer(1, 1), 1, "processes; run several instances on one store instead, for now"
     )
     shutdown_grace: float = setting(
-        seconds(0, 3600), 10.0, "how long requests may go on being held once the process is told to stop"
+        seconds(0, 3600),
+        10.0,
+        "how long requests are still held once the process is told to stop",
     )
     log_format: str = setting(choice(*FORMATS), "text", "how the log is written")
     retry: RetrySettings = field(factory=RetrySettings)

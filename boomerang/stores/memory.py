@@ -38,9 +38,7 @@ class MemoryStore:
         now = self._clock.seconds()
         marks = self._marks
         before = (marks.get(failure.identity or ""), marks.get(failure.call or ""))
-        identity, call, claim = count_failure(
-            failure, identity=before[0], call=before[1], now=now
-        )
+        identity, call, claim = count_failure(failure, identity=before[0], call=before[1], now=now)
         if identity is not None and failure.identity is not None and identity is not before[0]:
             marks[failure.identity] = identity
         if call is not None and failure.call is not None and call is not before[1]:

@@ -12,14 +12,11 @@ from functools import partial
 from typing import Any, Final
 
 import txredisapi
-from attrs import frozen
 from twisted.internet.defer import Deferred, succeed
 from twisted.internet.endpoints import HostnameEndpoint, wrapClientTLS
 from twisted.internet.interfaces import (
     IProtocol,
     IProtocolFactory,
-    IReactorTCP,
-    IReactorTime,
     IStreamClientEndpoint,
 )
 from twisted.internet.protocol import Factory
@@ -134,9 +131,7 @@ class SentinelEndpoint:
     failures of its role check unhandled. A former master is recognised by its READONLY.
     """
 
-    def __init__(
-        self, reactor: Any, sentinels: Sequence[tuple[str, int]], service: str
-    ) -> None:
+    def __init__(self, reactor: Any, sentinels: Sequence[tuple[str, int]], service: str) -> None:
         self._reactor = reactor
         self._sentinels = tuple(sentinels)
         self._service = service

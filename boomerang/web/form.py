@@ -1,7 +1,7 @@
 """Form fields, as Twilio sends them.
 
-The standard library's parser does this in a third of the time of twisted.web's; and twisted.web
-mixes the fields of the query with those of the form, which must be told apart here.
+twisted.web mixes the fields of the query with those of the form, which must be told apart here;
+and the standard library's parser takes a third of the time of twisted.web's.
 """
 
 from __future__ import annotations

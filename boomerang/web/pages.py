@@ -13,6 +13,7 @@ from boomerang.metrics import CONTENT_TYPE, Metrics
 from boomerang.retry.hold import Hold
 from boomerang.stores.failsafe import FailsafeStore
 from boomerang.web.reply import NO_STORE, Reply, as_json
+from boomerang.web.routes import route
 from boomerang.web.site import GuardedRequest
 from boomerang.web.trust import Visitors
 
@@ -37,12 +38,12 @@ class HealthRoute:
 
     app = Klein()
 
-    @app.route("/health", methods=["GET"])
+    @route(app, "/health", "GET")
     def health(self, request: GuardedRequest) -> Reply:
         degraded = self.store.degraded
-        troubles = [] if degraded is None else [
-            {"part": "store", "since": _instant(degraded.since)}
-        ]
+        troubles = (
+            [] if degraded is None else [{"part": "store", "since": _instant(degraded.since)}]
+        )
         status = "stopping" if self.life.stopping else "degraded" if troubles else "ok"
         return as_json(
             {
@@ -67,7 +68,7 @@ class MetricsRoute:
 
     app = Klein()
 
-    @app.route("/metrics", methods=["GET"])
+    @route(app, "/metrics", "GET")
     def metrics_page(self, request: GuardedRequest) -> Reply:
         self.visitors.check(request)
         return Reply(self.metrics.render(), content_type=CONTENT_TYPE)
@@ -81,7 +82,7 @@ class HomeRoute:
 
     app = Klein()
 
-    @app.route("/", methods=["GET"])
+    @route(app, "/", "GET")
     def home(self, request: GuardedRequest) -> Reply:
         location = (b"Location", self.home_url.encode())
         return Reply(f"{self.home_url}\n".encode(), status=302, headers=(NO_STORE, location))

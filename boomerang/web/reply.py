@@ -59,4 +59,4 @@ def send(request: IRequest, reply: Reply) -> None:
     for name, value in reply.headers:
         set_header(name, [value])
     request.write(reply.body)
-    request.finish()  # type: ignore[no-untyped-call]
+    request.finish()

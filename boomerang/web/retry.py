@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Final
 
 from attrs import frozen
 from klein import Klein
@@ -14,10 +13,9 @@ from boomerang.retry.request import BadRequest, FailedRequest, parse_failed_requ
 from boomerang.retry.service import RetryService
 from boomerang.web.form import BadForm, is_form, parse_form
 from boomerang.web.reply import NO_STORE, Refused, Reply
+from boomerang.web.routes import route
 from boomerang.web.site import GuardedRequest
 from boomerang.web.trust import Trust
-
-_METHODS: Final = ("GET", "POST")
 
 
 @frozen(eq=False)
@@ -29,7 +27,7 @@ class RetryRoute:
 
     app = Klein()
 
-    @app.route("/retry", methods=_METHODS)
+    @route(app, "/retry", "GET", "POST")
     async def retry(self, request: GuardedRequest) -> Reply:
         failed = self._admit(request)
         own_origins = self.trust.own_origins(request)
@@ -68,4 +66,4 @@ def as_reply(decision: Decision) -> Reply:
 def _form(request: GuardedRequest) -> Sequence[tuple[str, str]]:
     if not is_form(request.getHeader("content-type")):
         raise BadRequest("the parameters of a POST must be a form (x-www-form-urlencoded)")
-    return parse_form(request.content.read())
+    return parse_form(request.content.read() if request.content is not None else b"")

@@ -10,11 +10,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Any
+from typing import Any, TypeVar, cast
 
-from klein import Klein
 from attrs import frozen
-from twisted.internet.defer import CancelledError, Deferred, maybeDeferred
+from klein import Klein
+from twisted.internet.defer import CancelledError, maybeDeferred
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 from werkzeug.exceptions import HTTPException, MethodNotAllowed, NotFound
@@ -23,6 +23,12 @@ from boomerang.web.reply import Refused, Reply, refusal, send
 from boomerang.web.site import GuardedRequest
 
 WatchRefusal = Callable[[int], None]
+Handler = TypeVar("Handler", bound=Callable[..., object])
+
+
+def route(app: Klein, path: str, *methods: str) -> Callable[[Handler], Handler]:
+    """Klein's decorator, for methods that take a `GuardedRequest` and return a `Reply`."""
+    return cast(Callable[[Handler], Handler], app.route(path, methods=methods))
 
 
 @frozen
@@ -93,10 +99,11 @@ class Routes:
 
     def _failed(self, request: GuardedRequest, failure: Failure) -> Reply | None:
         if failure.check(Refused):
-            return self._refuse(failure.value)
+            return self._refuse(cast(Refused, failure.value))
         if failure.check(CancelledError) and not request.under_way:
             return None
-        self._log.failure("a request to {path} failed", failure, path=request.path.decode("ascii", "backslashreplace"))
+        path = request.path.decode("ascii", "backslashreplace")
+        self._log.failure("a request to {path} failed", failure, path=path)
         return refusal(Refused(500, "boomerang itself failed; its log says why"))
 
     def _send(self, request: GuardedRequest, reply: Reply | None) -> None:

@@ -6,11 +6,13 @@ twisted.web bounds neither the size of a body nor the time that a sender takes.
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from http import HTTPStatus
-from typing import Any, Final
+from typing import Any, BinaryIO, Final, cast
 
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
+from twisted.internet.protocol import connectionDone
 from twisted.python.failure import Failure
 from twisted.web.http import HTTPChannel, datetimeToString
 from twisted.web.http_headers import Headers
@@ -33,43 +35,47 @@ _LINGER: Final = 1.0
 class GuardedRequest(Request):
     """A request that is counted, and whose handler is told when the client goes away."""
 
+    site: GuardedSite
+    channel: Any
+    content: BinaryIO | None
     under_way = False
     answer: Deferred[Any] | None = None
 
     def __init__(self, channel: Any, *args: Any) -> None:
-        super().__init__(channel, parsePOSTFormSubmission=False)  # type: ignore[no-untyped-call]
+        super().__init__(channel, parsePOSTFormSubmission=False)
 
     def handleContentChunk(self, data: bytes) -> None:
-        if self.channel.refused:
+        if self.channel.refused or self.content is None:
             return
         if self.content.tell() + len(data) > LONGEST_BODY:
             self.channel.refuse(413)
         else:
-            super().handleContentChunk(data)  # type: ignore[no-untyped-call]
+            super().handleContentChunk(data)
 
     def process(self) -> None:
         site = self.site = self.channel.site
-        self.setHeader(b"Date", datetimeToString())  # type: ignore[no-untyped-call]
+        self.setHeader(b"Date", datetimeToString())
         self.under_way = True
         site.entered(self)
         site.handle(self)
 
     def finish(self) -> None:
-        super().finish()  # type: ignore[no-untyped-call]
+        super().finish()
         self._left()
 
     def connectionLost(self, reason: Failure) -> None:
-        super().connectionLost(reason)  # type: ignore[no-untyped-call]
+        super().connectionLost(reason)
         self._left()
         answer, self.answer = self.answer, None
         if answer is not None:
             answer.cancel()
 
     def forget_parameters(self) -> None:
-        """Let go of what was sent: while a request is held, this halves the memory that it takes."""
+        """Let go of what was sent: this halves the memory that a held request takes."""
         self.args = {}
-        self.content.close()
-        self.content = None
+        content, self.content = self.content, None
+        if content is not None:
+            content.close()
         self.requestHeaders = _NO_HEADERS
         self.received_cookies = _NO_COOKIES
 
@@ -86,6 +92,7 @@ class GuardedChannel(HTTPChannel):
     totalHeadersSize = 2 * LONGEST_HEAD
     maxHeaders = 2 * MOST_HEADER_LINES
     site: GuardedSite
+    transport: Any
 
     refused = False
     _receiving = False
@@ -96,14 +103,14 @@ class GuardedChannel(HTTPChannel):
     _linger: IDelayedCall | None = None
 
     def connectionMade(self) -> None:
-        super().connectionMade()  # type: ignore[no-untyped-call]
+        super().connectionMade()
         self.site.channels.add(self)
 
     def dataReceived(self, data: bytes) -> None:
         if self.refused:
             return
         self._receiving = True
-        super().dataReceived(data)  # type: ignore[no-untyped-call]
+        super().dataReceived(data)
         self._watch_sender()
 
     def lineReceived(self, line: bytes) -> None:
@@ -115,7 +122,7 @@ class GuardedChannel(HTTPChannel):
         if self._head_size > LONGEST_HEAD or self._head_lines > MOST_HEADER_LINES:
             self.refuse(431)
             return
-        super().lineReceived(line)  # type: ignore[no-untyped-call]
+        super().lineReceived(line)
 
     def lineLengthExceeded(self, line: bytes) -> None:
         self.refuse(431)
@@ -124,7 +131,7 @@ class GuardedChannel(HTTPChannel):
         if self.length is not None and self.length > LONGEST_BODY:
             self.refuse(413)
         else:
-            super().allHeadersReceived()  # type: ignore[no-untyped-call]
+            super().allHeadersReceived()
 
     def rawDataReceived(self, data: bytes) -> None:
         if not self.refused:
@@ -137,32 +144,32 @@ class GuardedChannel(HTTPChannel):
         self._answering = True
         self._head_size = self._head_lines = 0
         self._stop_watching()
-        super().allContentReceived()  # type: ignore[no-untyped-call]
+        super().allContentReceived()
 
     def requestDone(self, request: Any) -> None:
         self._answering = False
-        super().requestDone(request)  # type: ignore[no-untyped-call]
+        super().requestDone(request)
         self._watch_sender()
 
-    def connectionLost(self, reason: Failure) -> None:
+    def connectionLost(self, reason: Failure = connectionDone) -> None:
         self.site.channels.discard(self)
         self._stop_watching()
         if self._linger is not None and self._linger.active():
             self._linger.cancel()
-        super().connectionLost(reason)  # type: ignore[no-untyped-call]
+        super().connectionLost(reason)
 
     def close_when_idle(self) -> None:
         """Close after the answer under way, or now if there is none (shutting down)."""
         self.persistent = False
         if not self._answering and not self._receiving:
-            self.loseConnection()  # type: ignore[no-untyped-call]
+            self.loseConnection()
 
     def refuse(self, status: int) -> None:
         """Answer, listen no more, and close once the client has had time to read it."""
         self.refused = True
         self.site.watch_refusal(status)
         self._stop_watching()
-        self.setTimeout(None)  # type: ignore[no-untyped-call]
+        self.setTimeout(None)
         text = f"{status} {HTTPStatus(status).phrase}"
         self.transport.write(
             f"HTTP/1.1 {text}\r\nConnection: close\r\nContent-Type: text/plain; charset=utf-8\r\n"
@@ -173,7 +180,7 @@ class GuardedChannel(HTTPChannel):
     def _watch_sender(self) -> None:
         """Start the clock for a request that has begun to arrive, and has not yet ended."""
         if self._receiving and not self._answering and self._deadline is None and not self.refused:
-            self._deadline = self.callLater(SENDING_TIME, self.refuse, 408)
+            self._deadline = self.callLater(SENDING_TIME, partial(self.refuse, 408))
 
     def _stop_watching(self) -> None:
         deadline, self._deadline = self._deadline, None
@@ -187,8 +194,8 @@ class GuardedSite(Site):
     ``watch_refusal`` is called with the status of each request that never became one.
     """
 
-    protocol = GuardedChannel
-    requestFactory = GuardedRequest
+    protocol = cast(Any, GuardedChannel)
+    requestFactory = cast(Any, GuardedRequest)
 
     def __init__(
         self,
@@ -197,7 +204,7 @@ class GuardedSite(Site):
         clock: IReactorTime,
         watch_refusal: Callable[[int], None],
     ) -> None:
-        super().__init__(None, timeout=IDLE_TIME, reactor=clock)  # type: ignore[no-untyped-call]
+        super().__init__(None, timeout=IDLE_TIME, reactor=clock)
         self.handle = handle
         self.watch_refusal = watch_refusal
         self.channels: set[GuardedChannel] = set()
@@ -211,7 +218,7 @@ class GuardedSite(Site):
         self.under_way += 1
         if self._draining is not None:
             request.channel.persistent = False
-            request.setHeader(b"Connection", b"close")  # type: ignore[no-untyped-call]
+            request.setHeader(b"Connection", b"close")
 
     def left(self) -> None:
         self.under_way -= 1

@@ -125,7 +125,7 @@ def _is_loopback(address: IAddress) -> bool:
 
 @lru_cache(maxsize=256)
 def _bases(host: str) -> tuple[str, ...]:
-    """Without ``public_url``: the host as asked for, by TLS that may have ended before us or not."""
+    """Without ``public_url``: the host as asked for; TLS may have ended before us, or not."""
     return (f"https://{host}", f"http://{host}") if host else ()
 
 

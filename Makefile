@@ -1,0 +1,52 @@
+# make run: set everything up and run boomerang.  make test: set everything up and run all tests.
+# make bench: what the figures in README come from.  make format: bring the code into shape.
+
+PYTHON ?= python3
+VENV ?= .venv
+BIN = $(VENV)/bin
+STAMP = $(VENV)/.installed
+
+.PHONY: run test check bench format clean servers
+
+run: $(STAMP)-run
+	exec $(BIN)/twistd -n --pidfile= boomerang
+
+test: check
+	$(BIN)/coverage erase
+	$(BIN)/coverage run -m pytest
+	$(BIN)/coverage report
+
+check: $(STAMP)-test servers
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy boomerang twisted tests benchmarks
+
+bench: $(STAMP)-bench
+	command -v wrk >/dev/null && command -v redis-server >/dev/null || ./.ci/apt wrk redis-server
+	$(BIN)/python -m benchmarks $(BENCH)
+
+format: $(STAMP)-test
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+# What the tests need beside Python: real servers, and the checkers of metrics and units.
+servers:
+	./.ci/apt redis-server promtool:prometheus systemd-analyze:systemd
+
+$(VENV)/bin/python:
+	$(PYTHON) -m venv $(VENV)
+
+$(STAMP)-run: $(VENV)/bin/python setup.py
+	$(BIN)/pip install --quiet --editable .
+	touch $@
+
+$(STAMP)-test: $(VENV)/bin/python setup.py
+	$(BIN)/pip install --quiet --editable '.[test,bench]'
+	touch $@ $(STAMP)-run
+
+$(STAMP)-bench: $(VENV)/bin/python setup.py
+	$(BIN)/pip install --quiet --editable '.[bench]'
+	touch $@ $(STAMP)-run
+
+clean:
+	rm -rf $(VENV) build dist *.egg-info .coverage .mypy_cache .pytest_cache .ruff_cache .hypothesis
