@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import Final
 
 from attrs import frozen
-from twisted.internet.defer import CancelledError, Deferred
+from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
 from twisted.internet.task import deferLater
+from twisted.python.failure import Failure
 
 LONGEST: Final = 14.0
 """Seconds; Twilio gives a webhook 15, connection set-up included (docs/api/errors/11205)."""
@@ -31,7 +32,7 @@ class Hold:
     def __init__(self, clock: IReactorTime, *, max_held: int) -> None:
         self._clock = clock
         self.max_held = max_held
-        self._held: dict[Deferred[None], float] = {}
+        self._held: set[Deferred[None]] = set()
         self._early: set[Deferred[None]] = set()
         self._closing_at: float | None = None
 
@@ -46,24 +47,24 @@ class Hold:
             return max(0.0, self._closing_at - self._clock.seconds())
         return LONGEST
 
-    async def wait(self, seconds: float) -> Held:
+    def wait(self, seconds: float) -> Deferred[Held]:
         """Hold for some seconds. Cancelling it (the client hung up) forgets the request."""
         began = self._clock.seconds()
         held: Deferred[None] = deferLater(self._clock, seconds)
-        self._held[held] = began + seconds
-        early = False
-        try:
-            await held
-        except CancelledError:
-            if held not in self._early:
-                raise
-            early = True
-        finally:
-            del self._held[held]
-            self._early.discard(held)
-        ended = self._clock.seconds()
-        overshoot = 0.0 if early else max(0.0, ended - began - seconds)
-        return Held(seconds=ended - began, overshoot=overshoot, early=early)
+        self._held.add(held)
+        return held.addBoth(self._ended, held, began, seconds)
+
+    def _ended(
+        self, ending: Failure | None, held: Deferred[None], began: float, seconds: float
+    ) -> Held | Failure:
+        self._held.discard(held)
+        early = held in self._early
+        self._early.discard(held)
+        if ending is not None and not early:
+            return ending
+        lasted = self._clock.seconds() - began
+        overshoot = 0.0 if early else max(0.0, lasted - seconds)
+        return Held(seconds=lasted, overshoot=overshoot, early=early)
 
     def release_within(self, seconds: float) -> None:
         """See to it that nothing is held longer than some seconds from now (shutting down)."""

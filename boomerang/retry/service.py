@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Protocol
 
 from attrs import frozen
-from twisted.internet.defer import CancelledError
+from twisted.internet.defer import Deferred, succeed
+from twisted.python.failure import Failure as Cancelled
 
 from boomerang.retry.hold import Held, Hold
 from boomerang.retry.policy import (
@@ -42,28 +43,22 @@ class RetryService:
     hold: Hold
     watcher: DecisionWatcher
 
-    async def answer(
+    def answer(
         self, failed: FailedRequest, *, own_origins: frozenset[tuple[str, int]]
-    ) -> Decision:
+    ) -> Deferred[Decision]:
         """Decide what becomes of the call, after the hold if there is one.
 
-        ``own_origins`` are the addresses by which this host was reached. Never fails; cancelling
-        it (the client hung up) ends the hold and leaves the claim.
+        ``own_origins`` are the addresses by which this host was reached. The Deferred does not
+        fail for a reason of its own; cancelling it (the client hung up) ends the hold and leaves
+        the claim. With coroutines instead of callbacks, each held request takes 1.5 KiB more.
         """
         decision = decide_without_state(failed, own_origins)
         if decision is not None:
-            self.watcher.decided(failed, decision, held=NOT_HELD, degraded=False)
-            return decision
+            return succeed(self._decided(NOT_HELD, failed, decision, degraded=False))
         counted = repeating_can_help(failed.error_code)
-        claimed = await self._claim(failed, counted=counted)
-        decision = decide(failed, claimed.claim, counted=counted, rules=self.rules)
-        held = NOT_HELD
-        if decision.kind is Kind.RETRY:
-            held = await self._hold(failed, min(claimed.claim.hold, self.hold.longest()))
-        self.watcher.decided(failed, decision, held=held, degraded=claimed.degraded)
-        return decision
+        return self._claim(failed, counted=counted).addCallback(self._claimed, failed, counted)
 
-    async def _claim(self, failed: FailedRequest, *, counted: bool) -> SafeClaim:
+    def _claim(self, failed: FailedRequest, *, counted: bool) -> Deferred[SafeClaim]:
         failure = Failure(
             identity=failed.identity if counted else None,
             call=failed.call,
@@ -72,14 +67,31 @@ class RetryService:
             attempts=self.rules.attempts,
         )
         if failure.identity is None and failure.call is None:
-            return SafeClaim(Claim(attempt=0, hold=0.0, round=0), degraded=False)
-        return await self.store.claim(failure)
+            return succeed(SafeClaim(Claim(attempt=0, hold=0.0, round=0), degraded=False))
+        return self.store.claim(failure)
 
-    async def _hold(self, failed: FailedRequest, seconds: float) -> Held:
-        if seconds <= 0:
-            return NOT_HELD
-        try:
-            return await self.hold.wait(seconds)
-        except CancelledError:
-            self.watcher.hung_up(failed)
-            raise
+    def _claimed(
+        self, claimed: SafeClaim, failed: FailedRequest, counted: bool
+    ) -> Decision | Deferred[Decision]:
+        decision = decide(failed, claimed.claim, counted=counted, rules=self.rules)
+        seconds = min(claimed.claim.hold, self.hold.longest())
+        if decision.kind is not Kind.RETRY or seconds <= 0:
+            return self._decided(NOT_HELD, failed, decision, degraded=claimed.degraded)
+        held = self.hold.wait(seconds)
+        return held.addCallbacks(
+            self._decided,
+            self._hung_up,
+            callbackArgs=(failed, decision),
+            callbackKeywords={"degraded": claimed.degraded},
+            errbackArgs=(failed,),
+        )
+
+    def _decided(
+        self, held: Held, failed: FailedRequest, decision: Decision, *, degraded: bool
+    ) -> Decision:
+        self.watcher.decided(failed, decision, held=held, degraded=degraded)
+        return decision
+
+    def _hung_up(self, cancelled: Cancelled, failed: FailedRequest) -> Cancelled:
+        self.watcher.hung_up(failed)
+        return cancelled

@@ -11,7 +11,8 @@ local call = ARGV[4] == 'both' and KEYS[2] or ARGV[4] == 'call' and KEYS[1] or n
 
 local function read(key)
   local mark = key and redis.call('GET', key)
-  if not mark then return 0, 0 end
+  -- More than a window (and marks.py's second of slack) to live: the clock has been set back.
+  if not mark or redis.call('PTTL', key) > window + 1000 then return 0, 0 end
   local count, release = string.match(mark, '^(%d+):(%d+)$')
   return tonumber(count), tonumber(release)
 end
@@ -27,7 +28,7 @@ end
 
 local attempt, release = read(identity)
 local round = read(call)
-if release > now and release <= now + window then
+if release > now then
   return {attempt, release - now, round}
 end
 release = now

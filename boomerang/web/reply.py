@@ -7,9 +7,10 @@ from http import HTTPStatus
 from typing import Final
 
 from attrs import field, frozen
-from twisted.web.iweb import IRequest
 
 Headers = tuple[tuple[bytes, bytes], ...]
+
+_PHRASES: Final = {status.value: status.phrase.encode() for status in HTTPStatus}
 
 NO_STORE: Final = (b"Cache-Control", b"no-store")
 
@@ -50,13 +51,15 @@ def as_json(data: object, *, status: int = 200) -> Reply:
     return Reply(text.encode(), content_type="application/json", status=status)
 
 
-def send(request: IRequest, reply: Reply) -> None:
-    """Write the answer and end the request. Its length is given, so that it is not chunked."""
-    request.setResponseCode(reply.status)
-    set_header = request.responseHeaders.setRawHeaders
-    set_header(b"Content-Type", [reply.content_type.encode()])
-    set_header(b"Content-Length", [b"%d" % len(reply.body)])
-    for name, value in reply.headers:
-        set_header(name, [value])
-    request.write(reply.body)
-    request.finish()
+def head(reply: Reply, *, date: bytes, close: bool) -> bytes:
+    """Status line and headers. The length is given, so that nothing needs to be chunked."""
+    lines = [
+        b"HTTP/1.1 %d %s" % (reply.status, _PHRASES[reply.status]),
+        b"Date: " + date,
+        b"Content-Type: " + reply.content_type.encode(),
+        b"Content-Length: %d" % len(reply.body),
+        *(name + b": " + value for name, value in reply.headers),
+    ]
+    if close:
+        lines.append(b"Connection: close")
+    return b"\r\n".join(lines) + b"\r\n\r\n"

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from attrs import frozen
 from klein import Klein
+from twisted.internet.defer import Deferred
 
 from boomerang import twiml
 from boomerang.retry.policy import Decision
@@ -28,12 +29,11 @@ class RetryRoute:
     app = Klein()
 
     @route(app, "/retry", "GET", "POST")
-    async def retry(self, request: GuardedRequest) -> Reply:
+    def retry(self, request: GuardedRequest) -> Deferred[Reply]:
         failed = self._admit(request)
         own_origins = self.trust.own_origins(request)
         request.forget_parameters()
-        decision = await self.service.answer(failed, own_origins=own_origins)
-        return as_reply(decision)
+        return self.service.answer(failed, own_origins=own_origins).addCallback(as_reply)
 
     def _admit(self, request: GuardedRequest) -> FailedRequest:
         """Understand the request (400) before asking who sent it (403)."""

@@ -9,17 +9,16 @@ with Klein as ever; what goes wrong becomes a status code here and nowhere else.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from functools import partial
 from typing import Any, TypeVar, cast
 
 from attrs import frozen
 from klein import Klein
-from twisted.internet.defer import CancelledError, maybeDeferred
+from twisted.internet.defer import CancelledError, Deferred, maybeDeferred
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 from werkzeug.exceptions import HTTPException, MethodNotAllowed, NotFound
 
-from boomerang.web.reply import Refused, Reply, refusal, send
+from boomerang.web.reply import Refused, Reply, refusal
 from boomerang.web.site import GuardedRequest
 
 WatchRefusal = Callable[[int], None]
@@ -53,14 +52,13 @@ class Routes:
         try:
             found = self._find(request.path, request.method)
         except Refused as refused:
-            self._send(request, self._refuse(refused))
+            request.answer_with(self._refuse(refused))
             return
         answer = maybeDeferred(
             found.app.execute_endpoint, found.endpoint, request, **found.arguments
         )
         request.answer = answer
-        answer.addErrback(partial(self._failed, request))
-        answer.addCallback(partial(self._send, request))
+        cast(Deferred[Any], answer).addBoth(self._answered, request)
 
     def _find(self, path: bytes, method: bytes) -> _Found:
         remembered = self._remembered.get((path, method))
@@ -93,20 +91,23 @@ class Routes:
             raise Refused(405, f"use {methods}", headers=headers)
         raise Refused(404, "there is nothing at this address")
 
-    def _refuse(self, refused: Refused) -> Reply:
-        self._watch_refusal(refused.status)
-        return refusal(refused)
+    def _answered(self, result: Reply | Failure, request: GuardedRequest) -> None:
+        request.answer = None
+        if not request.under_way:
+            if isinstance(result, Failure) and not result.check(CancelledError):
+                self._failed(result, request)
+        elif isinstance(result, Failure):
+            request.answer_with(self._failed(result, request))
+        else:
+            request.answer_with(result)
 
-    def _failed(self, request: GuardedRequest, failure: Failure) -> Reply | None:
+    def _failed(self, failure: Failure, request: GuardedRequest) -> Reply:
         if failure.check(Refused):
             return self._refuse(cast(Refused, failure.value))
-        if failure.check(CancelledError) and not request.under_way:
-            return None
         path = request.path.decode("ascii", "backslashreplace")
         self._log.failure("a request to {path} failed", failure, path=path)
         return refusal(Refused(500, "boomerang itself failed; its log says why"))
 
-    def _send(self, request: GuardedRequest, reply: Reply | None) -> None:
-        request.answer = None
-        if reply is not None and request.under_way:
-            send(request, reply)
+    def _refuse(self, refused: Refused) -> Reply:
+        self._watch_refusal(refused.status)
+        return refusal(refused)

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import partial
 from http import HTTPStatus
-from typing import Any, BinaryIO, Final, cast
+from typing import Any, AnyStr, BinaryIO, Final, cast
 
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
@@ -17,6 +17,8 @@ from twisted.python.failure import Failure
 from twisted.web.http import HTTPChannel, datetimeToString
 from twisted.web.http_headers import Headers
 from twisted.web.server import Request, Site
+
+from boomerang.web.reply import Reply, head
 
 LONGEST_BODY: Final = 65536
 LONGEST_HEAD: Final = 16384
@@ -52,12 +54,31 @@ class GuardedRequest(Request):
         else:
             super().handleContentChunk(data)
 
+    def getHeader(self, key: AnyStr) -> AnyStr | None:
+        """The last value of a header, whatever its bytes: those that are not UTF-8 become lone
+        surrogates. Twisted's own `getHeader` fails, and anyone may send them."""
+        if isinstance(key, bytes):
+            return super().getHeader(key)
+        value = super().getHeader(key.encode("ascii"))
+        return None if value is None else value.decode("utf-8", "surrogateescape")
+
     def process(self) -> None:
         site = self.site = self.channel.site
-        self.setHeader(b"Date", datetimeToString())
         self.under_way = True
         site.entered(self)
         site.handle(self)
+
+    def answer_with(self, reply: Reply) -> None:
+        """Send a whole answer, and end the request.
+
+        Head and body are put together here and written as one: Twisted's way, through objects for
+        each header, takes 50 µs more of CPU for every request.
+        """
+        close = not self.channel.persistent
+        body = b"" if self.method == b"HEAD" else reply.body
+        self.startedWriting = 1
+        self.channel.write(head(reply, date=self.site.date(), close=close) + body)
+        self.finish()
 
     def finish(self) -> None:
         super().finish()
@@ -76,8 +97,9 @@ class GuardedRequest(Request):
         content, self.content = self.content, None
         if content is not None:
             content.close()
-        self.requestHeaders = _NO_HEADERS
+        self.requestHeaders = self.responseHeaders = _NO_HEADERS
         self.received_cookies = _NO_COOKIES
+        self.client = self.host = None
 
     def _left(self) -> None:
         if self.under_way:
@@ -91,16 +113,34 @@ class GuardedChannel(HTTPChannel):
     MAX_LENGTH = LONGEST_HEAD
     totalHeadersSize = 2 * LONGEST_HEAD
     maxHeaders = 2 * MOST_HEADER_LINES
+    # Attributes that are named here do not fill up the instance's dictionary, which would double
+    # in size: of the memory of a held request this saves 1 KiB.
+    __slots__ = (
+        "_answering",
+        "_deadline",
+        "_head_lines",
+        "_head_size",
+        "_linger",
+        "_receiving",
+        "callLater",
+        "refused",
+        "requestFactory",
+        "site",
+        "timeOut",
+    )
+
     site: GuardedSite
     transport: Any
 
-    refused = False
-    _receiving = False
-    _answering = False
-    _head_size = 0
-    _head_lines = 0
-    _deadline: IDelayedCall | None = None
-    _linger: IDelayedCall | None = None
+    def __init__(self) -> None:
+        super().__init__()
+        self.refused = False
+        self._receiving = False
+        self._answering = False
+        self._head_size = 0
+        self._head_lines = 0
+        self._deadline: IDelayedCall | None = None
+        self._linger: IDelayedCall | None = None
 
     def connectionMade(self) -> None:
         super().connectionMade()
@@ -116,7 +156,8 @@ class GuardedChannel(HTTPChannel):
     def lineReceived(self, line: bytes) -> None:
         if self.refused:
             return
-        self._receiving = True
+        # An empty line before a request is tolerated, and begins none.
+        self._receiving = bool(line or self._head_lines)
         self._head_size += len(line)
         self._head_lines += 1
         if self._head_size > LONGEST_HEAD or self._head_lines > MOST_HEADER_LINES:
@@ -126,6 +167,13 @@ class GuardedChannel(HTTPChannel):
 
     def lineLengthExceeded(self, line: bytes) -> None:
         self.refuse(431)
+
+    def headerReceived(self, line: bytes) -> bool:
+        try:
+            return bool(super().headerReceived(line))
+        except ValueError:  # a Content-Length of more digits than Python makes a number of
+            self.refuse(413)
+            return False
 
     def allHeadersReceived(self) -> None:
         if self.length is not None and self.length > LONGEST_BODY:
@@ -159,13 +207,20 @@ class GuardedChannel(HTTPChannel):
         super().connectionLost(reason)
 
     def close_when_idle(self) -> None:
-        """Close after the answer under way, or now if there is none (shutting down)."""
-        self.persistent = False
-        if not self._answering and not self._receiving:
+        """Close after the answer under way, or now if there is none (shutting down).
+
+        A request that is arriving is not told: Twisted drops what comes on a connection that is not
+        persistent, and `GuardedSite.entered` sees to it once the request is there.
+        """
+        if self._answering:
+            self.persistent = False
+        elif not self._receiving:
             self.loseConnection()
 
     def refuse(self, status: int) -> None:
         """Answer, listen no more, and close once the client has had time to read it."""
+        if self.refused:
+            return
         self.refused = True
         self.site.watch_refusal(status)
         self._stop_watching()
@@ -177,9 +232,15 @@ class GuardedChannel(HTTPChannel):
         )
         self._linger = self.callLater(_LINGER, self.transport.abortConnection)
 
+    def _respondToBadRequestAndDisconnect(self) -> None:
+        """Refuse like all else: Twisted's own way counts nothing, and may cut its answer off."""
+        self.refuse(400)
+
     def _watch_sender(self) -> None:
-        """Start the clock for a request that has begun to arrive, and has not yet ended."""
-        if self._receiving and not self._answering and self._deadline is None and not self.refused:
+        """Let the clock run while a request has begun to arrive, and has not yet ended."""
+        if not self._receiving or self._answering or self.refused:
+            self._stop_watching()
+        elif self._deadline is None:
             self._deadline = self.callLater(SENDING_TIME, partial(self.refuse, 408))
 
     def _stop_watching(self) -> None:
@@ -209,16 +270,24 @@ class GuardedSite(Site):
         self.watch_refusal = watch_refusal
         self.channels: set[GuardedChannel] = set()
         self.under_way = 0
+        self._clock = clock
+        self._dated, self._date = -1, b""
         self._draining: Deferred[None] | None = None
 
     def log(self, request: object) -> None:
         """No access log: the decisions are logged, one line each."""
 
+    def date(self) -> bytes:
+        """The instant for a Date header, made once a second."""
+        now = int(self._clock.seconds())
+        if now != self._dated:
+            self._dated, self._date = now, datetimeToString()
+        return self._date
+
     def entered(self, request: GuardedRequest) -> None:
         self.under_way += 1
         if self._draining is not None:
             request.channel.persistent = False
-            request.setHeader(b"Connection", b"close")
 
     def left(self) -> None:
         self.under_way -= 1

@@ -102,8 +102,8 @@ def host_header(request: GuardedRequest) -> str:
 
 
 def _only(request: GuardedRequest, name: str) -> str | None:
-    values = request.requestHeaders.getRawHeaders(name, [])
-    return values[0] if len(values) == 1 else None
+    values = request.requestHeaders.getRawHeaders(name.encode("ascii"), [])
+    return values[0].decode("utf-8", "surrogateescape") if len(values) == 1 else None
 
 
 def _sits_here(request: GuardedRequest) -> bool:

@@ -1,0 +1,1 @@
+"""Benchmarks of boomerang against its predecessor; run `python -m benchmarks`."""

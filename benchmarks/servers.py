@@ -1,0 +1,159 @@
+"""The servers that are compared: how each is started, and when it is ready."""
+
+import os
+import socket
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from http.client import HTTPConnection, HTTPException
+from pathlib import Path
+from subprocess import Popen
+
+import attrs
+
+from benchmarks import peer
+from benchmarks.processes import family, running
+
+ROOT = Path(__file__).resolve().parent.parent
+MAX_HELD = 20_000
+_READY_SECONDS = 20.0
+
+PEER = "peer"
+MEMORY = "boomerang memory:"
+SQLITE = "boomerang sqlite:"
+REDIS = "boomerang redis://"
+
+
+class ServerError(Exception):
+    """A server did not start; the message holds the end of its log."""
+
+
+@attrs.frozen
+class Server:
+    """A running server; `pids` are its process and the workers of it."""
+
+    name: str
+    port: int
+    pids: Sequence[int]
+
+
+@attrs.frozen
+class _Launch:
+    """What to run, and the path whose answer (of this status) says that it is ready."""
+
+    command: Sequence[str]
+    environment: Mapping[str, str]
+    ready_path: str
+    ready_status: int
+
+
+@contextmanager
+def serving(name: str, *, wait: float) -> Iterator[Server]:
+    """The named server, fresh and empty, holding requests for `wait` seconds."""
+    with ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="benchmark-")))
+        redis_url = ""
+        if name in (PEER, REDIS):
+            redis_url = f"redis://127.0.0.1:{stack.enter_context(_redis(folder))}/0"
+        port = _free_port()
+        if name == PEER:
+            launch = peer_launch(port, wait=wait, redis_url=redis_url)
+        else:
+            store = {MEMORY: "memory:", SQLITE: f"sqlite:{folder}/claims.db", REDIS: redis_url}
+            launch = boomerang_launch(port, wait=wait, store=store[name])
+        log = folder / "server.log"
+        environment = {**clean_environment(os.environ), **launch.environment}
+        process = stack.enter_context(
+            running(launch.command, folder=folder, output=log, environment=environment)
+        )
+        _wait_until(lambda: _answers(port, launch), process, name=name, log=log)
+        yield Server(name=name, port=port, pids=family(process.pid))
+
+
+def clean_environment(environment: Mapping[str, str]) -> dict[str, str]:
+    """The environment without what would configure boomerang, and with this checkout's modules."""
+    ours = ("BOOMERANG_", "TWILIO_", "LIBRATO_", "PORT", "REDIS_URL")
+    kept = {name: value for name, value in environment.items() if not name.startswith(ours)}
+    paths = [str(ROOT), *filter(None, [environment.get("PYTHONPATH")])]
+    return {**kept, "PYTHONPATH": os.pathsep.join(paths)}
+
+
+def peer_launch(port: int, *, wait: float, redis_url: str) -> _Launch:
+    """How the peer is started: one gunicorn worker, without an access log, as its own Procfile."""
+    gunicorn = [sys.executable, "-m", "gunicorn", "benchmarks.peer:application"]
+    worker = ["--worker-class", "aiohttp.GunicornWebWorker", "--workers", "1"]
+    return _Launch(
+        command=[*gunicorn, *worker, "--bind", f"127.0.0.1:{port}", "--no-control-socket"],
+        environment={peer.WAIT_VARIABLE: f"{wait:g}", peer.REDIS_VARIABLE: redis_url},
+        ready_path="/retry",
+        ready_status=400,
+    )
+
+
+def boomerang_launch(port: int, *, wait: float, store: str) -> _Launch:
+    """How boomerang is started: one process, with its log of decisions."""
+    twistd = str(Path(sys.executable).parent / "twistd")
+    listen = f"tcp:{port}:interface=127.0.0.1"
+    options = {
+        "--listen": listen,
+        "--store": store,
+        "--retry-wait": f"{wait:g}",
+        "--retry-max-held": str(MAX_HELD),
+    }
+    arguments = [word for option in options.items() for word in option]
+    return _Launch(
+        command=[twistd, "-n", "--pidfile=", "boomerang", *arguments],
+        environment={},
+        ready_path="/health",
+        ready_status=200,
+    )
+
+
+@contextmanager
+def _redis(folder: Path) -> Iterator[int]:
+    port = _free_port()
+    keep_nothing = ["--save", "", "--appendonly", "no", "--dir", str(folder)]
+    command = ["redis-server", "--port", str(port), "--bind", "127.0.0.1", *keep_nothing]
+    log = folder / "redis.log"
+    with running(command, folder=folder, output=log) as process:
+        _wait_until(lambda: _pongs(port), process, name="redis-server", log=log)
+        yield port
+
+
+def _free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def _pongs(port: int) -> bool:
+    with socket.create_connection(("127.0.0.1", port), timeout=1) as connection:
+        connection.sendall(b"PING\r\n")
+        return connection.recv(64).startswith(b"+PONG")
+
+
+def _answers(port: int, launch: _Launch) -> bool:
+    connection = HTTPConnection("127.0.0.1", port, timeout=2)
+    try:
+        connection.request("GET", launch.ready_path)
+        return connection.getresponse().status == launch.ready_status
+    finally:
+        connection.close()
+
+
+def _wait_until(ready: Callable[[], bool], process: Popen[bytes], *, name: str, log: Path) -> None:
+    deadline = time.monotonic() + _READY_SECONDS
+    while time.monotonic() < deadline and process.poll() is None:
+        try:
+            if ready():
+                return
+        except (OSError, HTTPException):
+            pass  # not listening yet
+        time.sleep(0.05)
+    raise ServerError(f"{name} did not start; its log ends:\n{_tail(log)}")
+
+
+def _tail(log: Path, lines: int = 15) -> str:
+    return "\n".join(log.read_text(errors="replace").splitlines()[-lines:])
