@@ -20,7 +20,7 @@ CONTENT_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
 
 _PRODUCTS: Final = ("voice", "messaging", "unknown")
 _DECISIONS: Final = ("retry", "fallback", "give-up")
-_REFUSALS: Final = ("400", "403", "404", "405", "408", "413", "431")
+_REFUSALS: Final = ("400", "401", "403", "404", "405", "408", "413", "431")
 _OVERSHOOT_BUCKETS: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5)
 _LATENCY_BUCKETS: Final = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25)
 

@@ -28,6 +28,9 @@ _ABSOLUTE = re.compile(
     re.VERBOSE | re.IGNORECASE,
 )
 
+_ASCII_HOST = re.compile(r"[a-z0-9_.-]+|\[[0-9a-f:.]+\]")
+"""A host after IDNA, which turns look-alikes of ``@``, ``:`` and ``/`` into the real ones."""
+
 
 class BadUrl(ValueError):
     """The text is not an absolute http or https URL; the message says why, without the text."""
@@ -67,12 +70,15 @@ def parse_url(text: str) -> WebUrl:
     if found is None:
         raise BadUrl("is not an absolute http or https URL")
     scheme = found["scheme"].lower()
+    host = plain_host(found["host"])
+    if not _ASCII_HOST.fullmatch(host):
+        raise BadUrl("has a host name that cannot be one")
     port = int(found["port"] or DEFAULT_PORTS[scheme])
     if not 0 < port < 65536:
         raise BadUrl("has a port that does not exist")
     return WebUrl(
         scheme=scheme,
-        host=plain_host(found["host"]),
+        host=host,
         port=port,
         path=found["path"] or "/",
         query=found["query"] or "",

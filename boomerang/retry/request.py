@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from hashlib import blake2b
 from typing import Final
 from urllib.parse import parse_qsl
@@ -15,8 +16,9 @@ Pairs = Sequence[tuple[str, str]]
 """Names and values as they were sent, in order, repetitions included."""
 
 _MESSAGE_SIDS: Final = ("MessageSid", "SmsSid", "SmsMessageSid")
-_OPTIONS: Final = ("FallbackUrl", "FallbackMethod", "Method")
-_FROM_TWILIO: Final = ("ErrorCode", "ErrorUrl", "AccountSid", "CallSid", *_MESSAGE_SIDS)
+_SIDS: Final = ("AccountSid", "CallSid", *_MESSAGE_SIDS)
+_OPTIONS: Final = frozenset({"FallbackUrl", "FallbackMethod", "Method"})
+_FROM_TWILIO: Final = frozenset({"ErrorCode", "ErrorUrl", *_SIDS})
 _LONGEST_SID: Final = 256
 
 
@@ -63,7 +65,7 @@ def parse_failed_request(twilio: Pairs, options: Pairs) -> FailedRequest:
     """
     given = _once(twilio, _FROM_TWILIO)
     chosen = _once(options, _OPTIONS)
-    if options is not twilio:
+    if options and options is not twilio:
         _refuse_contradictions(given, _once(options, _FROM_TWILIO))
 
     error_code = given.get("ErrorCode", "")
@@ -77,8 +79,9 @@ def parse_failed_request(twilio: Pairs, options: Pairs) -> FailedRequest:
 
     product, sid = _product_and_sid(given)
     account_sid = given.get("AccountSid", "")
-    for name in ("AccountSid", "CallSid", *_MESSAGE_SIDS):
-        _refuse_strange_sid(name, given.get(name, ""))
+    for name in _SIDS:
+        if name in given:
+            _refuse_strange_sid(name, given[name])
     seen_url = _without_twilios_own_query(error, sid=sid, account_sid=account_sid, twilio=twilio)
     return FailedRequest(
         error_code=error_code,
@@ -94,7 +97,7 @@ def parse_failed_request(twilio: Pairs, options: Pairs) -> FailedRequest:
     )
 
 
-def _once(pairs: Pairs, names: Iterable[str]) -> Mapping[str, str]:
+def _once(pairs: Pairs, names: AbstractSet[str]) -> Mapping[str, str]:
     """The values of the named parameters, each of which may stand there once at most."""
     found: dict[str, str] = {}
     for name, value in pairs:

@@ -16,7 +16,7 @@ from klein import Klein
 from twisted.internet.defer import CancelledError, Deferred, maybeDeferred
 from twisted.logger import Logger
 from twisted.python.failure import Failure
-from werkzeug.exceptions import HTTPException, MethodNotAllowed, NotFound
+from werkzeug.exceptions import HTTPException, MethodNotAllowed
 
 from boomerang.web.reply import Refused, Reply, refusal
 from boomerang.web.site import GuardedRequest
@@ -72,6 +72,8 @@ class Routes:
     def _ask(self, path: bytes, method: bytes) -> tuple[_Found, bool]:
         """The route, and whether it is the same for every request with this path and method."""
         allowed: set[str] = set()
+        if not path.startswith(b"/") or path.startswith(b"//"):  # which Werkzeug would make one
+            raise Refused(404, "there is nothing at this address")
         for app in self._apps:
             try:
                 rule, arguments = app.url_map.bind("").match(
@@ -79,11 +81,12 @@ class Routes:
                 )
             except MethodNotAllowed as error:
                 allowed.update(error.valid_methods or ())
-            except (UnicodeDecodeError, NotFound):
-                continue
-            except HTTPException as error:  # a redirect to the path with or without a slash
-                raise Refused(error.code or 404, "there is nothing at this address") from None
+            except (UnicodeDecodeError, HTTPException):
+                continue  # not found, or a redirect to the path with a slash, which loses a form
             else:
+                if method.decode() not in (rule.methods or ()):  # "get", which Werkzeug lets pass
+                    allowed.update(rule.methods or ())
+                    continue
                 return _Found(app, rule.endpoint, dict(arguments)), not rule.arguments
         if allowed:
             methods = ", ".join(sorted(allowed))

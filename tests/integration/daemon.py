@@ -1,0 +1,221 @@
+"""The daemon as a process of its own, started from the checkout and always ended."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final, TypeVar
+
+from tests.integration.caller import LIMIT, Answer, Caller, FailedCall, answers, get
+
+T = TypeVar("T")
+
+ROOT: Final = Path(__file__).resolve().parents[2]
+
+TWISTD: Final = str(Path(sys.executable).with_name("twistd"))
+
+ANY_PORT: Final = "tcp:0:interface=127.0.0.1"
+
+COMMAND: Final = (TWISTD, "-n", "--pidfile=", "boomerang")
+
+_DYING_WITH_US: Final = ("setpriv", "--pdeathsig", "KILL") if shutil.which("setpriv") else ()
+"""What a test run leaves behind that was killed itself is ended by the kernel."""
+
+_INHERITED: Final = ("PATH", "HOME", "TMPDIR", "LANG")
+
+_SIGNS_OF_A_MISTAKE: Final = ("Traceback", "#critical", "Unhandled", '"level": "critical"')
+
+_LISTENING: Final = re.compile(r"listening on [\d.]+:(\d+)")
+
+
+def eventually(condition: Callable[[], T | None], *, within: float = LIMIT) -> T:
+    """Ask until the answer is true, and return it; fails after some seconds."""
+    deadline = time.monotonic() + within
+    while not (found := condition()):
+        assert time.monotonic() < deadline, f"not within {within} s, last seen: {found!r}"
+        time.sleep(0.02)
+    return found
+
+
+def until(instant: float) -> None:
+    """Let the time pass to an instant of the monotonic clock, where time itself is the matter."""
+    time.sleep(max(0.0, instant - time.monotonic()))
+
+
+def environment(more: Mapping[str, str] | None = None) -> dict[str, str]:
+    """What a program needs to run, and nothing else that boomerang might read."""
+    kept = {
+        name: value
+        for name, value in os.environ.items()
+        if name in _INHERITED or name.startswith("COVERAGE_")
+    }
+    return {**kept, "PYTHONPATH": str(ROOT), **(more or {})}
+
+
+def run(
+    command: Sequence[str], *, directory: Path, more: Mapping[str, str] | None = None
+) -> subprocess.CompletedProcess[str]:
+    """Run a command that ends by itself, with nothing but its output to look at."""
+    return subprocess.run(
+        command,
+        cwd=directory,
+        env=environment(more),
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=2 * LIMIT,
+        check=False,
+    )
+
+
+class Daemon:
+    """A running daemon; ``port`` is where it listens."""
+
+    def __init__(
+        self,
+        command: Sequence[str],
+        *,
+        directory: Path,
+        log: Path,
+        environment: Mapping[str, str],
+        pass_fds: Sequence[int] = (),
+    ) -> None:
+        self._log = log
+        self.directory = directory
+        with log.open("wb") as out:
+            self.process = subprocess.Popen(
+                [*_DYING_WITH_US, *command],
+                cwd=directory,
+                env=environment,
+                stdin=subprocess.DEVNULL,
+                stdout=out,
+                stderr=subprocess.STDOUT,
+                pass_fds=pass_fds,
+            )
+        self.port = 0
+
+    def wait_until_ready(self) -> Daemon:
+        """Return once the daemon answers, whatever it says of its health."""
+        self.port = int(eventually(self._listening)[1])
+        self.health()
+        return self
+
+    def _listening(self) -> re.Match[str] | None:
+        assert self.process.poll() is None, f"the daemon has ended:\n{self.log()}"
+        return _LISTENING.search(self.log())
+
+    def log(self) -> str:
+        """What it has written so far, to standard output and standard error."""
+        return self._log.read_text(encoding="utf-8", errors="replace")
+
+    def mistakes(self) -> list[str]:
+        """The lines of the log that speak of a bug."""
+        return [
+            line for line in self.log().splitlines() if any(s in line for s in _SIGNS_OF_A_MISTAKE)
+        ]
+
+    def health(self) -> dict[str, Any]:
+        found: dict[str, Any] = json.loads(get(self.port, "/health").body)
+        return found
+
+    def status(self) -> str:
+        return str(self.health()["status"])
+
+    def held(self) -> int:
+        return int(self.health()["held"])
+
+    def is_refusing(self) -> bool:
+        """Whether a new connection is refused."""
+        try:
+            socket.create_connection(("127.0.0.1", self.port), timeout=LIMIT).close()
+        except ConnectionRefusedError:
+            return True
+        return False
+
+    def fail(self, failed: FailedCall) -> Caller:
+        """Send one of Twilio's fallback requests, whose answer may take its time."""
+        return Caller(self.port, failed.request())
+
+    def rescue(self, failed: FailedCall) -> Answer:
+        """The answer to one of Twilio's fallback requests."""
+        return self.rescue_all([failed])[0]
+
+    def rescue_all(self, failed: Sequence[FailedCall]) -> list[Answer]:
+        """The answers to fallback requests that come at the same moment."""
+        return answers([self.fail(one) for one in failed])
+
+    def hold(self, failed: Sequence[FailedCall]) -> list[Caller]:
+        """Send fallback requests; returns when as many requests are being held."""
+        callers = [self.fail(one) for one in failed]
+        eventually(lambda: self.held() == len(callers))
+        return callers
+
+    def signal(self, number: signal.Signals) -> None:
+        self.process.send_signal(number)
+
+    def exit_status(self, *, within: float = LIMIT) -> int:
+        """Wait for the end; negative if it died of a signal."""
+        return self.process.wait(within)
+
+    def kill(self) -> None:
+        """End it as the kernel would, without a chance to do anything (SIGKILL)."""
+        self.process.kill()
+        self.process.wait()
+
+
+class Daemons:
+    """Starts daemons in directories of their own, and ends them all."""
+
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
+        self._started: list[Daemon] = []
+
+    def start(
+        self,
+        *options: str,
+        store: str = "memory:",
+        wait: float = 0.3,
+        more: Mapping[str, str] | None = None,
+        prefix: Sequence[str] = (),
+    ) -> Daemon:
+        """A daemon that is ready, on any free port of this machine alone."""
+        settings = ("--listen", ANY_PORT, "--store", store, "--retry-wait", str(wait))
+        command = (*prefix, *COMMAND, *settings, *options)
+        return self.launch(*command, more=more).wait_until_ready()
+
+    def launch(
+        self,
+        *command: str,
+        more: Mapping[str, str] | None = None,
+        pass_fds: Sequence[int] = (),
+    ) -> Daemon:
+        """A daemon that may not be ready yet, in a new and empty directory."""
+        number = len(self._started)
+        directory = self.directory / f"daemon-{number}"
+        directory.mkdir()
+        daemon = Daemon(
+            command,
+            directory=directory,
+            log=self.directory / f"daemon-{number}.log",
+            environment=environment(more),
+            pass_fds=pass_fds,
+        )
+        self._started.append(daemon)
+        return daemon
+
+    def kill_all(self) -> None:
+        for daemon in self._started:
+            daemon.kill()
+
+    def mistakes(self) -> list[str]:
+        """What any of the logs says of a bug."""
+        return [line for daemon in self._started for line in daemon.mistakes()]

@@ -1,0 +1,147 @@
+"""The files around the code say what the code does, and pass the checkers of their kinds."""
+
+from __future__ import annotations
+
+import importlib
+import json
+import pkgutil
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+from klein import Klein
+
+import boomerang.web
+from boomerang.metrics import Metrics
+from boomerang.options import SettingsOptions
+from boomerang.settings.load import declared_settings
+from tests.integration.daemon import ROOT, environment
+
+
+def checked(*command: str, directory: Path = ROOT) -> str:
+    """What a checker says, on both streams; nothing if all is well."""
+    done = subprocess.run(
+        command,
+        cwd=directory,
+        env=environment(),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    return done.stdout or f"exit {done.returncode}" * bool(done.returncode)
+
+
+def table(first_column: str) -> list[str]:
+    """What stands in code quotes in the first column of README's table with that heading."""
+    lines = iter((ROOT / "README.md").read_text(encoding="utf-8").splitlines())
+    for line in lines:
+        if line.startswith(f"| {first_column} |"):
+            assert next(lines).startswith("|---")
+            return [name for row in _rows(lines) for name in re.findall("`([^`]+)`", row[0])]
+    raise AssertionError(f"README has no table that begins with {first_column}")
+
+
+def _rows(lines: Iterator[str]) -> Iterator[list[str]]:
+    for line in lines:
+        if not line.startswith("|"):
+            return
+        yield line.strip("|").split("|")
+
+
+def test_settings_table() -> None:
+    """README's table has every setting, in their order, and no other."""
+    assert table("Setting") == [declared.name for declared in declared_settings()]
+
+
+def test_routes_table() -> None:
+    """README's table has every route, and no other."""
+    routes: set[str] = set()
+    for module in pkgutil.iter_modules(boomerang.web.__path__, "boomerang.web."):
+        for thing in vars(importlib.import_module(module.name)).values():
+            app = getattr(thing, "app", None)
+            if isinstance(thing, type) and isinstance(app, Klein):
+                routes.update(rule.rule for rule in app.url_map.iter_rules())
+
+    assert set(table("Route")) == routes
+    assert len(routes) >= 4
+
+
+def test_metrics_table() -> None:
+    """README's table has every metric of boomerang's own, with its labels, and no other."""
+    metrics = Metrics(version="1", environment="test")
+    metrics.watch_held(lambda: 0.0)
+    families = {}
+    for family in metrics.registry.collect():
+        name = f"{family.name}_total" if family.type == "counter" else family.name
+        if name.startswith("boomerang_"):
+            labels = dict.fromkeys(label for sample in family.samples for label in sample.labels)
+            families[name] = sorted(labels.keys() - {"le"})
+
+    listed = {}
+    for entry in table("Metric"):
+        name, _, named = entry.rstrip("}").partition("{")
+        if name.startswith("boomerang_"):
+            listed[name] = sorted(named.split(",")) if named else []
+
+    assert listed == families
+
+
+def test_procfile() -> None:
+    """Heroku starts the daemon in the foreground, and without a file for its number."""
+    assert (ROOT / "Procfile").read_text() == "web: twistd -n --pidfile= boomerang\n"
+
+
+def test_app_json() -> None:
+    """Heroku's button asks for settings that exist, and says what they are for."""
+    app = json.loads((ROOT / "app.json").read_text())
+
+    known = {name for declared in declared_settings() for name in declared.environment_names}
+    assert app["name"] == "boomerang"
+    assert app["description"]
+    assert app["env"].keys() <= known
+    assert all(asked["description"] for asked in app["env"].values())
+
+
+def test_dockerfile() -> None:
+    """The Dockerfile passes ``hadolint``."""
+    assert (ROOT / "Dockerfile").is_file()
+    assert checked(str(Path(sys.executable).with_name("hadolint")), "Dockerfile") == ""
+
+
+def test_units(tmp_path: Path) -> None:
+    """systemd finds nothing to say against the units."""
+    for name in ("boomerang.service", "boomerang.socket"):
+        text = (ROOT / "examples" / name).read_text()
+        there = re.sub(r"(?m)^(ExecStart=)\S+", rf"\g<1>{shutil.which('true')}", text)
+        assert (there != text) == name.endswith(".service")
+        (tmp_path / name).write_text(there)
+
+    verify = ("systemd-analyze", "verify", "--man=no", "./boomerang.service", "./boomerang.socket")
+    assert checked(*verify, directory=tmp_path) == ""
+
+
+def test_settings_of_the_unit() -> None:
+    """What the unit and its comments set are settings, and the daemon takes them."""
+    unit = (ROOT / "examples" / "boomerang.service").read_text()
+    given = dict(re.findall(r'Environment="?(\w+)=([^"\n]+)', unit))
+    options = SettingsOptions()
+    options.environment = given
+
+    options.parseOptions([])
+
+    assert given.keys() >= {"BOOMERANG_STORE", "BOOMERANG_LISTEN"}
+
+
+def test_example_settings() -> None:
+    """The example of a settings file is a good one."""
+    options = SettingsOptions()
+    options.environment = {"BOOMERANG_STATUS_PASSWORD": "secret"}
+
+    options.parseOptions(["--config", str(ROOT / "examples" / "boomerang.toml")])
+
+    assert options["settings"].retry.wait == 8

@@ -1,0 +1,92 @@
+"""What failed once is remembered: after a crash, and by every instance on the same store."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.integration.caller import LATE, FailedCall, answers
+from tests.integration.daemon import Daemons, until
+from tests.servers import RedisServer
+
+
+@pytest.fixture(params=["sqlite", "redis"])
+def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """The address of a store that instances can share."""
+    if request.param == "sqlite":
+        yield f"sqlite:{tmp_path / 'shared.db'}"
+    else:
+        with RedisServer(tmp_path) as server:
+            yield server.url()
+
+
+def test_crash(daemons: Daemons, store: str) -> None:
+    """Killed in the midst of its work, it recognises every failure again that it has answered."""
+    daemon = daemons.start(store=store)
+    failed = [FailedCall() for _ in range(50)]
+    assert {answer.decision for answer in daemon.rescue_all(failed)} == {"retry; attempt=1"}
+    others = [daemon.fail(FailedCall()) for _ in range(200)]
+    daemon.kill()
+
+    again = daemons.start(store=store)
+
+    assert {answer.decision for answer in again.rescue_all(failed)} == {"give-up; attempt=2"}
+    assert again.rescue(FailedCall()).decision == "retry; attempt=1"
+    assert again.status() == "ok"
+    for caller in others:
+        caller.hang_up()
+
+
+def test_crash_while_a_call_is_held(daemons: Daemons, store: str) -> None:
+    """When Twilio repeats a request whose host has crashed, it is released at the first instant."""
+    wait = 3.5
+    daemon = daemons.start(store=store, wait=wait)
+    failed = FailedCall()
+    (lost,) = daemon.hold([failed])
+    daemon.kill()
+    assert lost.is_closed()
+
+    answer = daemons.start(store=store, wait=wait).rescue(failed)
+
+    assert answer.decision == "retry; attempt=1"
+    assert wait - 0.05 <= answer.at - lost.sent_at <= wait + LATE
+    assert answer.seconds < wait - 0.3
+
+
+def test_second_failure_at_another_instance(daemons: Daemons, store: str) -> None:
+    """A second failure is recognised by whichever instance Twilio reaches."""
+    one, other = daemons.start(store=store), daemons.start(store=store)
+    failed = [FailedCall() for _ in range(20)]
+
+    assert {answer.decision for answer in one.rescue_all(failed)} == {"retry; attempt=1"}
+    assert {answer.decision for answer in other.rescue_all(failed)} == {"give-up; attempt=2"}
+    assert {answer.decision for answer in one.rescue_all(failed)} == {"give-up; attempt=3"}
+
+
+def test_repeat_at_another_instance(daemons: Daemons, store: str) -> None:
+    """Twilio's repeat at another instance is released at the first one's instant."""
+    one, other = daemons.start(store=store, wait=1.5), daemons.start(store=store, wait=1.5)
+    failed = FailedCall()
+    first = one.fail(failed)
+    until(first.sent_at + 0.8)
+
+    released, joined = answers([first, other.fail(failed)])
+
+    assert [released.decision, joined.decision] == ["retry; attempt=1"] * 2
+    assert abs(released.at - joined.at) < 0.4
+    assert other.rescue(failed).decision == "give-up; attempt=2"
+
+
+def test_same_moment(daemons: Daemons, store: str) -> None:
+    """Requests that reach two instances in the same moment count as one failure each."""
+    one, other = daemons.start(store=store, wait=1), daemons.start(store=store, wait=1)
+    failed = [FailedCall() for _ in range(100)]
+
+    found = answers([daemon.fail(call) for call in failed for daemon in (one, other)])
+
+    assert {answer.decision for answer in found} == {"retry; attempt=1"}
+    assert {answer.decision for answer in one.rescue_all(failed)} == {"give-up; attempt=2"}
+    assert {answer.decision for answer in other.rescue_all(failed)} == {"give-up; attempt=3"}
+    assert (one.status(), other.status()) == ("ok", "ok")

@@ -1,0 +1,180 @@
+"""A failed call comes back: the semantics of ``/retry``, as Twilio sees them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import attrs
+
+from tests.integration.caller import LATE, Answer, FailedCall, answers
+from tests.integration.daemon import COMMAND, Daemon, Daemons, eventually, until
+from tests.servers import free_port
+
+WAIT = 1.0
+"""Seconds that the module's daemon holds a call."""
+
+APOLOGY = "https://twimlets.example.com/message?Message%5B0%5D=Sorry&"
+
+
+def held_for(answer: Answer, seconds: float) -> bool:
+    """Whether the answer came after so many seconds, and hardly later."""
+    return seconds - 0.01 <= answer.seconds <= seconds + LATE
+
+
+def came_at_once(answer: Answer) -> bool:
+    return answer.seconds < LATE
+
+
+def of_each_kind(**about: Any) -> list[FailedCall]:
+    """A call and a message, each told of by GET and by POST."""
+    return [
+        FailedCall(method=method, product=product, **about)
+        for method in ("GET", "POST")
+        for product in ("voice", "messaging")
+    ]
+
+
+def test_first_failure(daemon: Daemon) -> None:
+    """What fails once is held, then sent back to the very URL that failed."""
+    url = "https://app.example.com:8443/Voice/%C3%A4/?b=%26&a=1&a=<2>#rt=5000&rc=2"
+
+    for answer in daemon.rescue_all(of_each_kind(error_url=url)):
+        assert (answer.status, answer.decision) == (200, "retry; attempt=1")
+        assert answer.redirect == ("POST", url)
+        assert answer.headers["content-type"] == "text/xml; charset=utf-8"
+        assert answer.headers["cache-control"] == "no-store"
+        assert held_for(answer, WAIT)
+
+
+def test_method_of_the_second_chance(daemon: Daemon) -> None:
+    """``Method`` says how the URL is asked again."""
+    failed = FailedCall(options={"Method": "GET"})
+
+    assert daemon.rescue(failed).redirect == ("GET", failed.error_url)
+
+
+def test_second_failure(daemon: Daemon) -> None:
+    """What fails again gets Twilio's standard message, at once."""
+    failed = of_each_kind()
+    daemon.rescue_all(failed)
+
+    for answer in daemon.rescue_all(failed):
+        assert (answer.status, answer.decision) == (500, "give-up; attempt=2")
+        assert "<" not in answer.body
+        assert came_at_once(answer)
+
+
+def test_second_failure_with_fallback(daemon: Daemon) -> None:
+    """What fails again is sent to its ``FallbackUrl`` at once; if that fails too, to nowhere."""
+    by_get = FailedCall(options={"FallbackUrl": APOLOGY})
+    by_post = FailedCall(options={"FallbackUrl": APOLOGY, "FallbackMethod": "POST"})
+    daemon.rescue_all([by_get, by_post])
+
+    found = daemon.rescue_all([by_get, by_post])
+
+    assert [answer.decision for answer in found] == ["fallback; attempt=2"] * 2
+    assert [answer.redirect for answer in found] == [("GET", APOLOGY), ("POST", APOLOGY)]
+    assert all(came_at_once(answer) for answer in found)
+    assert daemon.rescue(attrs.evolve(by_get, error_url=APOLOGY)).status == 500
+
+
+def test_each_caller_for_himself(daemon: Daemon) -> None:
+    """Another caller's failure of the same URL gets a second chance of its own."""
+    unlucky = FailedCall()
+    daemon.rescue(unlucky)
+    assert daemon.rescue(unlucky).status == 500
+
+    answer = daemon.rescue(FailedCall(error_url=unlucky.error_url))
+
+    assert answer.decision == "retry; attempt=1"
+    assert held_for(answer, WAIT)
+
+
+def test_each_url_for_itself(daemon: Daemon) -> None:
+    """Another URL of the same call gets a second chance of its own."""
+    failed = FailedCall()
+    other = attrs.evolve(failed, error_url="https://app.example.com/gather?step=2")
+    daemon.rescue(failed)
+
+    answer = daemon.rescue(other)
+
+    assert answer.decision == "retry; attempt=1"
+    assert answer.redirect[1] == other.error_url
+    assert held_for(answer, WAIT)
+
+
+def test_repeat_of_a_held_request(daemon: Daemon) -> None:
+    """Twilio's own repeat of a held request is released with it, and is not another failure."""
+    failed = FailedCall()
+    first = daemon.fail(failed)
+    until(first.sent_at + WAIT / 2)
+
+    one, two = answers([first, daemon.fail(failed)])
+
+    assert [one.decision, two.decision] == ["retry; attempt=1"] * 2
+    assert abs(one.at - two.at) < WAIT / 4
+    assert daemon.rescue(failed).decision == "give-up; attempt=2"
+
+
+def test_repeat_after_hanging_up(daemon: Daemon) -> None:
+    """A caller who hung up is forgotten; Twilio's repeat is released at the first one's instant."""
+    failed = FailedCall()
+    (first,) = daemon.hold([failed])
+    first.hang_up()
+    eventually(lambda: daemon.held() == 0)
+    until(first.sent_at + WAIT / 2)
+
+    answer = daemon.rescue(failed)
+
+    assert answer.decision == "retry; attempt=1"
+    assert answer.seconds < WAIT * 3 / 4
+    assert daemon.rescue(failed).decision == "give-up; attempt=2"
+
+
+def test_errors_that_come_again(daemon: Daemon) -> None:
+    """A failure that repeating cannot mend is given up at once."""
+    hopeless = FailedCall(error_code="12100")
+    consoled = FailedCall(error_code="12100", options={"FallbackUrl": APOLOGY})
+
+    answer, fallback = daemon.rescue_all([hopeless, consoled])
+
+    assert (answer.status, fallback.redirect) == (500, ("GET", APOLOGY))
+    assert came_at_once(answer)
+
+
+def test_everybody_fails_in_the_same_second(daemon: Daemon) -> None:
+    """When all calls of an app fail at once, each is sent back, and none comes much later."""
+    failed = [FailedCall(error_url="https://asleep.example.com/voice") for _ in range(500)]
+
+    found = daemon.rescue_all(failed)
+
+    assert {answer.decision for answer in found} == {"retry; attempt=1"}
+    assert all(held_for(answer, WAIT) for answer in found)
+    assert {answer.decision for answer in daemon.rescue_all(failed)} == {"give-up; attempt=2"}
+
+
+def test_connection_is_kept(daemon: Daemon) -> None:
+    """Twilio may send the next failure on the connection of the last one."""
+    failed = FailedCall()
+    caller = daemon.fail(failed)
+    assert caller.answer().decision == "retry; attempt=1"
+
+    caller.send(failed.request())
+
+    assert caller.answer().decision == "give-up; attempt=2"
+    caller.hang_up()
+
+
+def test_no_configuration_at_all(daemons: Daemons) -> None:
+    """With nothing but ``PORT``, in an empty directory, a call is held for 8 s, then sent back."""
+    port = free_port()
+    daemon = daemons.launch(*COMMAND, more={"PORT": str(port)}).wait_until_ready()
+    failed = FailedCall()
+
+    answer = daemon.rescue(failed)
+
+    assert daemon.port == port
+    assert answer.redirect == ("POST", failed.error_url)
+    assert held_for(answer, 8.0)
+    assert daemon.rescue(failed).status == 500
+    assert (daemon.directory / "boomerang.db").is_file()

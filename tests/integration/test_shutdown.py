@@ -1,0 +1,149 @@
+"""The end of the process: whoever waits is answered, and nothing else delays it."""
+
+from __future__ import annotations
+
+import signal
+import socket
+
+import pytest
+
+from tests.integration.caller import LATE, Caller, FailedCall, answers, unanswered
+from tests.integration.daemon import Daemons, eventually
+
+TERM, INT = signal.SIGTERM, signal.SIGINT
+
+PROMPT = 2.0
+"""Seconds in which a process that waits for nobody has ended."""
+
+HEALTH = b"GET /health HTTP/1.1\r\nHost: boomerang.example.com\r\n\r\n"
+
+
+@pytest.mark.parametrize("number", [TERM, INT])
+def test_held_calls_are_answered(daemons: Daemons, number: signal.Signals) -> None:
+    """Told to stop, it refuses new connections at once, and holds those it has to their end."""
+    daemon = daemons.start(wait=2)
+    failed = [FailedCall() for _ in range(50)]
+    callers = daemon.hold(failed)
+
+    daemon.signal(number)
+    eventually(daemon.is_refusing, within=LATE)
+    assert unanswered(callers) == len(callers)
+    found = answers(callers)
+
+    assert [answer.redirect for answer in found] == [("POST", one.error_url) for one in failed]
+    assert {answer.decision for answer in found} == {"retry; attempt=1"}
+    assert all(2 - 0.01 <= answer.seconds <= 2 + LATE for answer in found)
+    assert daemon.exit_status(within=PROMPT) == 0
+
+
+def test_grace(daemons: Daemons) -> None:
+    """Nobody is held beyond ``shutdown_grace``: the call is sent back before its time."""
+    daemon = daemons.start("--shutdown-grace", "0.5", wait=14)
+    failed = FailedCall()
+    (caller,) = daemon.hold([failed])
+
+    daemon.signal(TERM)
+    answer = caller.answer()
+
+    assert answer.redirect == ("POST", failed.error_url)
+    assert 0.5 <= answer.seconds < 0.5 + 2 * LATE
+    assert daemon.exit_status(within=PROMPT) == 0
+
+
+def test_told_more_than_once(daemons: Daemons) -> None:
+    """Platforms send SIGTERM several times: that changes nothing, and alarms nobody."""
+    daemon = daemons.start(wait=2)
+    callers = daemon.hold([FailedCall() for _ in range(10)])
+
+    for _ in range(3):
+        daemon.signal(TERM)
+        eventually(daemon.is_refusing)
+
+    assert all(2 - 0.01 <= answer.seconds <= 2 + LATE for answer in answers(callers))
+    assert daemon.exit_status(within=PROMPT) == 0
+    assert daemon.log().count("received SIGTERM") == 1
+    assert "Can't stop reactor" not in daemon.log()
+
+
+@pytest.mark.parametrize("first", [TERM, INT])
+def test_second_interrupt(daemons: Daemons, first: signal.Signals) -> None:
+    """A person who presses Ctrl-C at a stopping process need not wait: held calls go at once."""
+    daemon = daemons.start("--shutdown-grace", "14", wait=14)
+    failed = FailedCall()
+    (caller,) = daemon.hold([failed])
+    daemon.signal(first)
+    eventually(daemon.is_refusing)
+    assert unanswered([caller]) == 1
+
+    daemon.signal(INT)
+
+    answer = caller.answer()
+    assert answer.redirect == ("POST", failed.error_url)
+    assert answer.seconds < 14 / 2
+    assert daemon.exit_status(within=PROMPT) == 0
+
+
+def test_nobody_waits(daemons: Daemons) -> None:
+    """Connections that rest, or whose request is never finished, do not delay the end."""
+    daemon = daemons.start()
+    resting = Caller(daemon.port, HEALTH)
+    assert resting.answer().status == 200
+    silent = Caller(daemon.port, b"")
+    half_a_head = Caller(daemon.port, b"POST /retry HTTP/1.1\r\nHo")
+    half_a_body = Caller(daemon.port, FailedCall().request()[:-20])
+
+    daemon.signal(TERM)
+
+    assert daemon.exit_status(within=PROMPT) == 0
+    for caller in (resting, silent, half_a_head, half_a_body):
+        assert caller.is_closed()
+        caller.hang_up()
+
+
+def test_request_that_is_still_coming(daemons: Daemons) -> None:
+    """A request whose rest arrives while others are being answered is answered too."""
+    daemon = daemons.start(wait=1)
+    (held,) = daemon.hold([FailedCall()])
+    failed = FailedCall()
+    late = Caller(daemon.port, failed.request()[:-20])
+    assert daemon.status() == "ok"
+
+    daemon.signal(TERM)
+    eventually(daemon.is_refusing)
+    late.socket.sendall(failed.request()[-20:])
+
+    assert [answer.decision for answer in answers([held, late])] == ["retry; attempt=1"] * 2
+    assert daemon.exit_status(within=PROMPT) == 0
+
+
+def test_client_that_does_not_read(daemons: Daemons) -> None:
+    """A client that asks for much and reads nothing does not keep the process from its end."""
+    daemon = daemons.start()
+    slow = socket.socket()
+    slow.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 2048)
+    slow.connect(("127.0.0.1", daemon.port))
+    slow.sendall(HEALTH.replace(b"/health", b"/metrics") * 1000)
+    assert daemon.status() == "ok"
+
+    daemon.signal(TERM)
+
+    assert daemon.exit_status(within=PROMPT) == 0
+    slow.close()
+
+
+def test_health_while_stopping(daemons: Daemons) -> None:
+    """Whoever is still connected learns that this process is about to end."""
+    daemon = daemons.start(wait=1)
+    (held,) = daemon.hold([FailedCall()])
+    asking = Caller(daemon.port, HEALTH[:-2])
+    assert daemon.status() == "ok"
+
+    daemon.signal(TERM)
+    eventually(daemon.is_refusing)
+    asking.socket.sendall(HEALTH[-2:])
+    answer = asking.answer()
+
+    assert (answer.status, '"stopping"' in answer.body) == (503, True)
+    assert answer.headers["connection"] == "close"
+    assert held.answer().status == 200
+    assert daemon.exit_status(within=PROMPT) == 0

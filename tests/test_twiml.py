@@ -1,0 +1,86 @@
+"""TwiML: well-formed for whatever `parse_url` accepts, and never another URL than the one given."""
+
+from __future__ import annotations
+
+from xml.etree import ElementTree
+
+import pytest
+from hypothesis import assume, given
+from hypothesis import strategies as st
+
+from boomerang.twiml import CONTENT_TYPE, redirect
+from boomerang.urls import BadUrl, parse_url
+
+TRICKY = "&<>\"'];#?/%: {}\\=+amplt\u00e9\u0130\u200f\ufeff\U0001f4de"
+
+urls = st.builds(
+    "{}://{}{}{}".format,
+    st.sampled_from(["http", "https", "HTTP"]),
+    st.sampled_from(["", "user:pw@", "u<&>:p@"]),
+    st.sampled_from(["a", "a.example.com:8080", "[::1]", "bücher.example"]),
+    st.one_of(st.text(TRICKY), st.text(st.characters(exclude_categories=["Cc", "Cs"])), st.text()),
+)
+
+
+def decoded(document: bytes) -> tuple[str | None, dict[str, str]]:
+    """Text and attributes of the one verb in the document."""
+    response = ElementTree.fromstring(document)
+    assert response.tag == "Response"
+    (verb,) = response
+    assert (verb.tag, list(verb), verb.tail, response.text) == ("Redirect", [], None, None)
+    return verb.text, verb.attrib
+
+
+def accepted(url: str) -> bool:
+    try:
+        parse_url(url)
+    except BadUrl:
+        return False
+    return True
+
+
+@given(urls, st.sampled_from(["GET", "POST"]))
+def test_round_trip(url: str, method: str) -> None:
+    """Whatever is accepted as a URL comes out of the document as it went in."""
+    assume(accepted(url))
+    assert decoded(redirect(url, method)) == (url, {"method": method})
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://app.example.com/voice",
+        "https://app.example.com/voice?a=1&b=2&amp;c=3",
+        "https://app.example.com/voice?x=%26%3C%3E&y=a+b%20c",
+        "https://app.example.com/<Hangup/>",
+        "https://app.example.com/</Redirect><Hangup/>",
+        "https://app.example.com/]]>",
+        "https://app.example.com/<![CDATA[x]]>",
+        "https://app.example.com/<!--x-->",
+        "https://app.example.com/?x=\"&y='",
+        "https://app.example.com/x#rc=3&rp=all",
+        "https://app.example.com/  x  ",
+        "https://bücher.example/\U0001f4de",
+    ],
+)
+def test_hostile(url: str) -> None:
+    """Markup in a URL stays text."""
+    assert decoded(redirect(url, "POST")) == (url, {"method": "POST"})
+
+
+def test_unwritable() -> None:
+    """A URL with a character that XML 1.0 cannot carry, or would change, is no URL at all."""
+    points = [*range(0x20), *range(0xD800, 0xE000), 0xFFFE, 0xFFFF]
+    assert not [point for point in points if accepted(f"http://a/{chr(point)}")]
+
+
+def test_bytes() -> None:
+    """The document is this, in UTF-8, the method always written out."""
+    assert (
+        redirect("https://a/ü?x=1&y=2", "GET")
+        == (
+            '<?xml version="1.0" encoding="UTF-8"?>'
+            '<Response><Redirect method="GET">https://a/ü?x=1&amp;y=2</Redirect></Response>'
+        ).encode()
+    )
+    assert CONTENT_TYPE == "text/xml; charset=utf-8"

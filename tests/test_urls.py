@@ -1,0 +1,242 @@
+"""Web addresses: what is accepted, what is refused and why, and when two hosts are the same."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from boomerang.urls import (
+    LONGEST_URL,
+    BadUrl,
+    WebUrl,
+    host_allowed,
+    parse_url,
+    plain_host,
+    without_fragment,
+)
+
+NOT_ABSOLUTE = "is not an absolute http or https URL"
+NO_PORT = "has a port that does not exist"
+EMPTY_PART = "has a host name with an empty part"
+NOT_ASCII = "has a host name that cannot be written in ASCII"
+CONTROL = "has control characters"
+
+
+@pytest.mark.parametrize(
+    ("text", "parts"),
+    [
+        ("http://a", WebUrl("http", "a", 80, "/", "")),
+        ("https://a", WebUrl("https", "a", 443, "/", "")),
+        ("HTTPS://App.Example.COM/Voice", WebUrl("https", "app.example.com", 443, "/Voice", "")),
+        ("http://a:8080/x", WebUrl("http", "a", 8080, "/x", "")),
+        ("http://a:1/", WebUrl("http", "a", 1, "/", "")),
+        ("http://a:65535/", WebUrl("http", "a", 65535, "/", "")),
+        ("http://a:/x", WebUrl("http", "a", 80, "/x", "")),
+        ("https://a:00443/", WebUrl("https", "a", 443, "/", "")),
+        ("http://app.example.com./", WebUrl("http", "app.example.com", 80, "/", "")),
+        ("http://10.0.0.1/", WebUrl("http", "10.0.0.1", 80, "/", "")),
+        ("http://a_b-c.example/", WebUrl("http", "a_b-c.example", 80, "/", "")),
+        ("http://[2001:DB8::1]:81/", WebUrl("http", "[2001:db8::1]", 81, "/", "")),
+        ("http://[::ffff:10.0.0.1]", WebUrl("http", "[::ffff:10.0.0.1]", 80, "/", "")),
+        ("http://bücher.example/ü?ü", WebUrl("http", "xn--bcher-kva.example", 80, "/ü", "ü")),
+        ("http://BÜCHER.example/", WebUrl("http", "xn--bcher-kva.example", 80, "/", "")),
+        ("http://user:pass@a/x", WebUrl("http", "a", 80, "/x", "")),
+        ("http://user:p:w@a:81/x", WebUrl("http", "a", 81, "/x", "")),
+        ("http://@a/", WebUrl("http", "a", 80, "/", "")),
+        ("http://a?x=1", WebUrl("http", "a", 80, "/", "x=1")),
+        ("http://a/x?", WebUrl("http", "a", 80, "/x", "")),
+        ("http://a/x?y=1&y=2&z", WebUrl("http", "a", 80, "/x", "y=1&y=2&z")),
+        ("http://a/x??y#z?w", WebUrl("http", "a", 80, "/x", "?y")),
+        ("http://a#rt=5000", WebUrl("http", "a", 80, "/", "")),
+        ("http://a/x#", WebUrl("http", "a", 80, "/x", "")),
+        ("http://a/x#y#z", WebUrl("http", "a", 80, "/x", "")),
+        ("http://a#@b/", WebUrl("http", "a", 80, "/", "")),
+        ("http://a?@b/", WebUrl("http", "a", 80, "/", "@b/")),
+        ("http://a/@b:81/", WebUrl("http", "a", 80, "/@b:81/", "")),
+        ("http://a/x y?z w", WebUrl("http", "a", 80, "/x y", "z w")),
+        ("http://a/<&>\"'", WebUrl("http", "a", 80, "/<&>\"'", "")),
+        ("http://a//x//", WebUrl("http", "a", 80, "//x//", "")),
+        ("http://a/%2e%00", WebUrl("http", "a", 80, "/%2e%00", "")),
+    ],
+)
+def test_parts(text: str, parts: WebUrl) -> None:
+    """An absolute web address is taken apart, in the spelling in which hosts are compared."""
+    assert parse_url(text) == parts
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("", NOT_ABSOLUTE),
+        ("a", NOT_ABSOLUTE),
+        ("app.example.com/voice", NOT_ABSOLUTE),
+        ("/voice", NOT_ABSOLUTE),
+        ("//a/voice", NOT_ABSOLUTE),
+        ("ftp://a/", NOT_ABSOLUTE),
+        ("httpx://a/", NOT_ABSOLUTE),
+        ("xhttp://a/", NOT_ABSOLUTE),
+        ("javascript:alert(1)", NOT_ABSOLUTE),
+        ("data:text/xml,<Response/>", NOT_ABSOLUTE),
+        ("http:a", NOT_ABSOLUTE),
+        ("http:/a", NOT_ABSOLUTE),
+        ("http//a", NOT_ABSOLUTE),
+        ("http://", NOT_ABSOLUTE),
+        ("http:///a", NOT_ABSOLUTE),
+        ("http://?a", NOT_ABSOLUTE),
+        ("http://:80/", NOT_ABSOLUTE),
+        ("http://user@/", NOT_ABSOLUTE),
+        (" http://a/", NOT_ABSOLUTE),
+        ("http://a /", NOT_ABSOLUTE),
+        ("http://a b/", NOT_ABSOLUTE),
+        ("http://us er@a/", NOT_ABSOLUTE),
+        ("http://a\\b/", NOT_ABSOLUTE),
+        ("http://a\\@b/", NOT_ABSOLUTE),
+        ("http://a@b@c/", NOT_ABSOLUTE),
+        ("http://a%2eb/", NOT_ABSOLUTE),
+        ("http://a%00/", NOT_ABSOLUTE),
+        ("http://a,b/", NOT_ABSOLUTE),
+        ("http://a;b/", NOT_ABSOLUTE),
+        ("http://*.a/", NOT_ABSOLUTE),
+        ("http://<a>/", NOT_ABSOLUTE),
+        ("http://a:http/", NOT_ABSOLUTE),
+        ("http://a:-1/", NOT_ABSOLUTE),
+        ("http://a:123456/", NOT_ABSOLUTE),
+        ("http://a:80:80/", NOT_ABSOLUTE),
+        ("http://::1/", NOT_ABSOLUTE),
+        ("http://[::1/", NOT_ABSOLUTE),
+        ("http://[::1]a/", NOT_ABSOLUTE),
+        ("http://[]/", NOT_ABSOLUTE),
+        ("http://[v1.a]/", NOT_ABSOLUTE),
+        ("http://[fe80::1%25eth0]/", NOT_ABSOLUTE),
+        ("http://a:0/", NO_PORT),
+        ("http://a:65536/", NO_PORT),
+        ("http://a:99999/", NO_PORT),
+        ("http://./", EMPTY_PART),
+        ("http://../", EMPTY_PART),
+        ("http://.a/", EMPTY_PART),
+        ("http://a..b/", EMPTY_PART),
+        ("http://ü..b/", NOT_ASCII),
+        (f"http://{'ü' * 64}.example/", NOT_ASCII),
+        ("http://a/\n", CONTROL),
+        ("http://a/\r", CONTROL),
+        ("http://a/\t", CONTROL),
+        ("http://a/\0", CONTROL),
+        ("http://a/\x0b", CONTROL),
+        ("http://a/\x1b[2J", CONTROL),
+        ("http://a/\x7f", CONTROL),
+        ("http://a/\x85", CONTROL),
+        ("http://a/?\u2028", CONTROL),
+        ("http://a/?\u2029", CONTROL),
+        ("http://a/#\n", CONTROL),
+        ("http://a\n/", CONTROL),
+        ("\nhttp://a/", CONTROL),
+        ("http://\ud800/", CONTROL),
+        ("http://a/\udcff", CONTROL),
+        ("http://a/\ufffe", CONTROL),
+        ("http://a/\uffff", CONTROL),
+    ],
+)
+def test_refused(text: str, reason: str) -> None:
+    """Whatever is no absolute web address is refused, in words that do not repeat it."""
+    with pytest.raises(BadUrl) as refusal:
+        parse_url(text)
+    assert str(refusal.value) == reason
+
+
+def test_longest() -> None:
+    """An address may have 8000 characters, and not one more."""
+    longest = "http://a/".ljust(LONGEST_URL, "x")
+    assert parse_url(longest).path == longest.removeprefix("http://a")
+    with pytest.raises(BadUrl, match=r"^is longer than 8000 characters$"):
+        parse_url(f"{longest}x")
+
+
+@given(st.text() | st.text("htps:/@.[]#?a1 ü\\", max_size=30).map("http://".__add__))
+def test_any_text(text: str) -> None:
+    """Any text is either taken apart or refused, and in the end has a host, a port and a path."""
+    try:
+        parts = parse_url(text)
+    except BadUrl:
+        return
+    assert parts.scheme in ("http", "https")
+    assert parts.host
+    assert parts.host.isascii()
+    assert 0 < parts.port < 65536
+    assert parts.path.startswith("/")
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "same"),
+    [
+        ("http://a", "http://A:80/x?y#z", True),
+        ("https://a", "https://user@a.:443/", True),
+        ("http://a:443", "https://a", True),
+        ("http://bücher.example", "http://xn--bcher-kva.example", True),
+        ("http://a", "https://a", False),
+        ("http://a", "http://b", False),
+        ("http://a", "http://www.a", False),
+        ("http://a:80", "http://a:8080", False),
+    ],
+)
+def test_origin(one: str, other: str, same: bool) -> None:
+    """Addresses have the same origin if their host and port are the same, however spelled."""
+    assert (parse_url(one).origin == parse_url(other).origin) is same
+
+
+@pytest.mark.parametrize(
+    ("host", "plain"),
+    [
+        ("a", "a"),
+        ("A.Example.COM", "a.example.com"),
+        ("a.", "a"),
+        ("*.Example.com", "*.example.com"),
+        ("*.bücher.example", "*.xn--bcher-kva.example"),
+    ],
+)
+def test_plain_host(host: str, plain: str) -> None:
+    """A host name, or a pattern of some, is written the one way in which names are compared."""
+    assert plain_host(host) == plain
+
+
+@pytest.mark.parametrize("host", ["", ".", "..", ".a", "a..b"])
+def test_no_host(host: str) -> None:
+    """A name with an empty part is no host name."""
+    with pytest.raises(BadUrl, match=f"^{EMPTY_PART}$"):
+        plain_host(host)
+
+
+@pytest.mark.parametrize(
+    ("url", "seen"),
+    [
+        ("http://a/x?y", "http://a/x?y"),
+        ("http://a/x?y#", "http://a/x?y"),
+        ("http://a/x?y#rt=5000&rc=2", "http://a/x?y"),
+        ("http://a/x#y#z?w", "http://a/x"),
+    ],
+)
+def test_fragment(url: str, seen: str) -> None:
+    """The fragment is what no server sees."""
+    assert without_fragment(url) == seen
+
+
+@pytest.mark.parametrize(
+    ("host", "patterns", "allowed"),
+    [
+        ("a.example.com", ("a.example.com",), True),
+        ("a.example.com", ("*.example.com",), True),
+        ("b.a.example.com", ("*.example.com",), True),
+        ("a.example.com", ("x.example.com", "*.example.com"), True),
+        ("app-7.example.com", ("app-*.example.com",), True),
+        ("a.example.com", ("*",), True),
+        ("example.com", ("*.example.com",), False),
+        ("badexample.com", ("*.example.com",), False),
+        ("a.example.com.evil.net", ("*.example.com",), False),
+        ("a.example.com", ("example.com",), False),
+        ("axexample.com", ("a.example.com",), False),
+        ("a.example.com", (), False),
+    ],
+)
+def test_host_allowed(host: str, patterns: tuple[str, ...], allowed: bool) -> None:
+    """A host is allowed if one of the patterns fits the whole of it."""
+    assert host_allowed(host, patterns) is allowed

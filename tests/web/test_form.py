@@ -1,0 +1,84 @@
+"""Form fields as Twilio sends them."""
+
+from __future__ import annotations
+
+from urllib.parse import urlencode
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from boomerang.web.form import MOST_FIELDS, BadForm, is_form, parse_form
+
+
+@pytest.mark.parametrize(
+    ("raw", "fields"),
+    [
+        (b"", []),
+        (b"a=1", [("a", "1")]),
+        (b"b=2&a=1&b=1", [("b", "2"), ("a", "1"), ("b", "1")]),
+        (b"FromCity=&To=", [("FromCity", ""), ("To", "")]),
+        (b"a", [("a", "")]),
+        (b"=1", [("", "1")]),
+        (b"&&a=1&", [("a", "1")]),
+        (b"a=1=2", [("a", "1=2")]),
+        (b"a=1;b=2", [("a", "1;b=2")]),
+        (b"Body=It%27s+amazing%21", [("Body", "It's amazing!")]),
+        (b"From=%2B15005550006", [("From", "+15005550006")]),
+        (b"a=+x+", [("a", " x ")]),
+        ("Body=grüße".encode(), [("Body", "grüße")]),
+        (b"Body=%F0%9F%91%8B", [("Body", "👋")]),
+        (b"a=%", [("a", "%")]),
+        (b"a=%zz", [("a", "%zz")]),
+        (b"a=%ff", [("a", "\udcff")]),
+        (b"a=\xff", [("a", "\udcff")]),
+        (b"%ff=a", [("\udcff", "a")]),
+        (b"a=%00", [("a", "\0")]),
+    ],
+)
+def test_fields(raw: bytes, fields: list[tuple[str, str]]) -> None:
+    """Fields keep their order, their repetitions, and every byte that was sent."""
+    assert parse_form(raw) == fields
+
+
+@given(st.lists(st.tuples(st.text(min_size=1), st.text())))
+def test_round_trip(fields: list[tuple[str, str]]) -> None:
+    """What a client encodes is what is read."""
+    assert parse_form(urlencode(fields, errors="surrogatepass").encode()) == fields
+
+
+@given(st.binary(max_size=200))
+def test_any_bytes(raw: bytes) -> None:
+    """No bytes at all make the parser fail."""
+    for name, value in parse_form(raw):
+        assert isinstance(name + value, str)
+
+
+def test_number_of_fields() -> None:
+    """A thousand fields are read, and one more is refused in plain words."""
+    assert len(parse_form(b"&".join([b"a=1"] * MOST_FIELDS))) == MOST_FIELDS
+    with pytest.raises(BadForm, match=r"^there are more than 1000 parameters$"):
+        parse_form(b"&".join([b"a=1"] * (MOST_FIELDS + 1)))
+
+
+@pytest.mark.parametrize(
+    ("content_type", "form"),
+    [
+        (None, True),
+        ("application/x-www-form-urlencoded", True),
+        ("application/x-www-form-urlencoded; charset=UTF-8", True),
+        ("application/x-www-form-urlencoded ;charset=utf-8", True),
+        (" Application/X-WWW-Form-URLencoded", True),
+        ("application/json", False),
+        ("application/json; charset=utf-8", False),
+        ("multipart/form-data; boundary=x", False),
+        ("text/plain", False),
+        ("application/x-www-form-urlencoded-not", False),
+        ("text/plain; application/x-www-form-urlencoded", False),
+        ("", False),
+        ("\udcff", False),
+    ],
+)
+def test_is_form(content_type: str | None, form: bool) -> None:
+    """A body is a form if its type says so, or if it has none."""
+    assert is_form(content_type) is form

@@ -1,0 +1,652 @@
+"""The server's own limits: how much, how long, and how it ends."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from http import HTTPStatus
+
+import pytest
+from klein import Klein
+from twisted.internet.defer import Deferred
+from twisted.internet.error import ConnectionAborted, ConnectionDone
+
+from boomerang.web.reply import Reply
+from boomerang.web.routes import route
+from boomerang.web.site import (
+    IDLE_TIME,
+    LONGEST_BODY,
+    LONGEST_HEAD,
+    MOST_HEADER_LINES,
+    SENDING_TIME,
+    GuardedRequest,
+)
+from tests.web.driving import TEXT, Answer, Bench, Connection, Echo, Slow, request, whole
+
+LINGER = 1.0
+CLOSE = {"Connection": "close"}
+
+
+def echoed(text: str, *headers: Mapping[str, str]) -> Answer:
+    return whole(200, text.encode(), TEXT, *headers)
+
+
+def refused(status: int) -> Answer:
+    """What a client is told that never got as far as a route."""
+    return whole(status, f"{status} {HTTPStatus(status).phrase}\n".encode(), TEXT, CLOSE)
+
+
+def chunked(*sizes: int) -> bytes:
+    head = request("POST", "/", {"Transfer-Encoding": "chunked"})
+    chunks = b"".join(b"%x\r\n%s\r\n" % (size, b"x" * size) for size in sizes)
+    return head + chunks + b"0\r\n\r\n"
+
+
+def head_of(size: int) -> bytes:
+    """A request whose lines have so many bytes, line ends aside."""
+    bare = b"GET / HTTP/1.1\r\nFiller: \r\n\r\n"
+    return bare.replace(b"Filler: ", b"Filler: " + b"x" * (size - len(bare) + 6))
+
+
+def head_with(lines: int) -> bytes:
+    """A request with so many lines, the first one and the empty one included."""
+    return b"GET / HTTP/1.1\r\n" + b"A: b\r\n" * (lines - 2) + b"\r\n"
+
+
+class TestSizes:
+    @pytest.mark.parametrize(
+        "sent",
+        [
+            request("POST", "/", body=b"x" * LONGEST_BODY),
+            chunked(LONGEST_BODY),
+            chunked(1, LONGEST_BODY - 2, 1),
+            chunked(*[64] * (LONGEST_BODY // 64)),
+        ],
+        ids=["content-length", "one chunk", "three chunks", "many chunks"],
+    )
+    def test_longest_body(self, sent: bytes) -> None:
+        """A body of exactly the limit is served."""
+        assert Bench(Echo().app).ask(sent) == echoed(f"POST / {LONGEST_BODY}")
+
+    @pytest.mark.parametrize(
+        "sent",
+        [
+            request("POST", "/", body=b"x" * (LONGEST_BODY + 1)),
+            request("POST", "/", {"Content-Length": str(LONGEST_BODY + 1)}),
+            request("POST", "/", {"Content-Length": "9" * 4000}),
+            request("POST", "/", {"Content-Length": "9" * 5000}),
+            request("POST", "/", [("Content-Length", "9" * 5000), ("A", "b")]),
+            chunked(LONGEST_BODY + 1),
+            chunked(LONGEST_BODY, 1),
+            chunked(*[64] * 2000),
+            request("POST", "/", {"Transfer-Encoding": "chunked"}) + b"fffffff\r\n" + b"x" * 70000,
+        ],
+        ids=[
+            "sent at once",
+            "announced",
+            "announced with 4000 digits",
+            "announced with 5000 digits",
+            "announced with 5000 digits before another header",
+            "one chunk",
+            "one byte in a second chunk",
+            "many chunks",
+            "chunk without end",
+        ],
+    )
+    def test_body_too_long(self, sent: bytes) -> None:
+        """A body over the limit is refused with 413, once, and counted."""
+        bench = Bench(Echo().app)
+        assert bench.ask(sent) == refused(413)
+        assert bench.refusals == [413]
+
+    def test_no_more_is_read_into_memory(self) -> None:
+        """What a refused client goes on sending is thrown away."""
+        bench = Bench(Echo().app)
+        connection = bench.connect()
+        connection.send(request("POST", "/", {"Content-Length": "9999999"}))
+        for _ in range(10):
+            connection.send(b"x" * 65536)
+        connection.send(request("GET", "/"))
+        assert connection.answer() == refused(413)
+        assert not connection.channel.requests[0].content
+
+    @pytest.mark.parametrize(
+        "sent",
+        [
+            head_of(LONGEST_HEAD),
+            head_with(MOST_HEADER_LINES),
+            b"GET /%b HTTP/1.1\r\n\r\n" % (b"x" * 16370),
+        ],
+        ids=["total", "count", "one line"],
+    )
+    def test_longest_head(self, sent: bytes) -> None:
+        """A head of exactly the limit is served."""
+        assert Bench(Echo().app).ask(sent).status == 200
+
+    @pytest.mark.parametrize(
+        "sent",
+        [
+            head_of(LONGEST_HEAD + 1),
+            head_with(MOST_HEADER_LINES + 1),
+            b"GET /%b HTTP/1.1\r\n\r\n" % (b"x" * 16371),
+            b"x" * (LONGEST_HEAD + 2),
+            b"GET / HTTP/1.1\r\nA: " + b"x" * 20000,
+            b"GET / HTTP/1.1\r\n" + b" x\r\n" * 200,
+            head_with(300),
+            head_with(300)[:-2] + b"x" * 20000,
+            head_of(20000)[:-2] + b"x" * 20000,
+            b"GET / HTTP/1.1\r\n" + b"A: b\r\n" * 50 + b"x" * 20000 + b"\r\n" + b"x" * 20000,
+        ],
+        ids=[
+            "total",
+            "count",
+            "one line",
+            "no line at all",
+            "header without end",
+            "continuation lines",
+            "three times the count",
+            "count, then a line without end",
+            "total, then a line without end",
+            "two lines that are too long",
+        ],
+    )
+    def test_head_too_long(self, sent: bytes) -> None:
+        """A head over one of the limits is refused with 431, once, and counted."""
+        bench = Bench(Echo().app)
+        assert bench.ask(sent) == refused(431)
+        assert bench.refusals == [431]
+
+    def test_counted_for_each_request(self) -> None:
+        """The limits hold for a request, not for a connection."""
+        connection = Bench(Echo().app).connect()
+        for _ in range(3):
+            connection.send(head_of(LONGEST_HEAD))
+            connection.send(head_with(MOST_HEADER_LINES))
+        assert [answer.status for answer in connection.answers()] == [200] * 6
+
+
+class TestNonsense:
+    @pytest.mark.parametrize(
+        "sent",
+        [
+            b"nonsense\r\n\r\n",
+            b"GET /\r\n\r\n",
+            b"GET / HTTP/2.0\r\n\r\n",
+            b"GET  / HTTP/1.1\r\n\r\n",
+            b"GE(T / HTTP/1.1\r\n\r\n",
+            b"GET /\xff HTTP/1.1\r\n\r\n",
+            b"\r\n\r\nGET / HTTP/1.1\r\n\r\n",
+            b"GET / HTTP/1.1\r\nno colon\r\n\r\n",
+            b"GET / HTTP/1.1\r\nno colon\r\nA: b\r\n\r\n",
+            b"GET / HTTP/1.1\r\nbad name: x\r\n\r\n",
+            b"GET / HTTP/1.1\r\nA: \x00\r\n\r\n",
+            b"GET / HTTP/1.1\r\nContent-Length: -1\r\n\r\n",
+            b"GET / HTTP/1.1\r\nContent-Length: 1, 1\r\n\r\n",
+            b"GET / HTTP/1.1\r\nContent-Length: 1\r\nContent-Length: 1\r\n\r\nx",
+            b"GET / HTTP/1.1\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n",
+            b"GET / HTTP/1.1\r\nTransfer-Encoding: gzip\r\n\r\n",
+            b"GET / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
+            b"GET / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nxx\r\n",
+        ],
+    )
+    def test_refused(self, sent: bytes) -> None:
+        """What is not HTTP, or could be read in two ways, is refused with 400, and counted."""
+        bench = Bench(Echo().app)
+        connection = bench.connect()
+        connection.send(sent + request("GET", "/smuggled"))
+        bench.wait(LINGER)
+        assert connection.answer() == refused(400)
+        assert connection.closed
+        assert bench.refusals == [400]
+
+    def test_an_empty_line_before_a_request_is_none(self) -> None:
+        """A line break after a body, as old clients send it, starts no request."""
+        bench = Bench(Echo().app)
+        connection = bench.connect()
+        connection.send(request("POST", "/", body=b"x") + b"\r\n")
+        bench.wait(2 * SENDING_TIME)
+        connection.send(request("GET", "/"))
+        assert connection.answers() == [echoed("POST / 1"), echoed("GET / 0")]
+
+
+class TestTimes:
+    @pytest.mark.parametrize(
+        "beginning",
+        [
+            b"G",
+            request("GET", "/")[:-2],
+            request("POST", "/", {"Content-Length": "9"}) + b"12345678",
+        ],
+        ids=["first byte", "head", "body"],
+    )
+    def test_slow_sender(self, beginning: bytes) -> None:
+        """A request that has not arrived 15 s after its first byte is refused with 408."""
+        bench = Bench(Echo().app)
+        connection = bench.connect()
+        bench.wait(60)
+        connection.send(beginning)
+        bench.wait(SENDING_TIME - 0.25)
+        assert connection.received == b""
+        bench.wait(0.25)
+        assert connection.answer() == refused(408)
+        assert bench.refusals == [408]
+
+    @pytest.mark.parametrize(
+        "sent",
+        [request("GET", "/"), request("POST", "/", body=b"x" * 30), chunked(*[1] * 9)],
+        ids=["head", "body", "chunks"],
+    )
+    def test_dripping(self, sent: bytes) -> None:
+        """A byte now and then does not buy more time."""
+        bench = Bench(Echo().app)
+        connection = bench.connect()
+        step = (SENDING_TIME + 1) / (len(sent) - 1)
+        connection.drip(sent, every=step)
+        assert connection.answer() == refused(408)
+        assert bench.clock.seconds() > SENDING_TIME
+
+    @pytest.mark.parametrize(
+        "sent", [request("GET", "/"), request("POST", "/", body=b"x" * 30), chunked(*[1] * 9)]
+    )
+    def test_just_in_time(self, sent: bytes) -> None:
+        """A request whose last byte comes before the 15 s are over is served."""
+        connection = Bench(Echo().app).connect()
+        connection.drip(sent, every=(SENDING_TIME - 0.5) / (len(sent) - 1))
+        assert connection.answer().status == 200
+
+    def test_a_slow_sender_costs_nobody_else(self) -> None:
+        """A connection that is refused takes no other with it."""
+        slow = Slow()
+        bench = Bench(slow.app)
+        resting, waiting, dripping = (bench.connect() for _ in range(3))
+        waiting.send(request("GET", "/slow"))
+        dripping.send(b"GET /slow")
+        bench.wait(60)
+        assert dripping.closed
+        assert not resting.closed
+        slow.waiting[0].callback(Reply(b"late"))
+        resting.send(request("GET", "/nothing"))
+        assert waiting.answer().body == b"late"
+        assert resting.answer().status == 404
+
+    def test_the_answer_may_take_its_time(self) -> None:
+        """A request that has arrived is under no limit here, however long the answer takes."""
+        slow = Slow()
+        bench = Bench(slow.app)
+        connection = bench.connect()
+        connection.send(request("GET", "/slow"))
+        bench.wait(1000)
+        slow.waiting[0].callback(Reply(b"at last"))
+        assert connection.answer().body == b"at last"
+
+    def test_each_request_has_its_own_time(self) -> None:
+        """On a connection that is kept the time of the next request begins with its first byte."""
+        bench = Bench(Echo().app)
+        connection = bench.connect()
+        for _ in range(5):
+            connection.drip(request("GET", "/"), every=0.25)
+            bench.wait(30)
+        assert [answer.status for answer in connection.answers()] == [200] * 5
+
+    def test_behind_a_waiting_request(self) -> None:
+        """The time of a request that was sent early begins when those before it are answered."""
+        slow = Slow()
+        bench = Bench(slow.app)
+        connection = bench.connect()
+        connection.send(request("GET", "/slow") + b"GET /sl")
+        bench.wait(SENDING_TIME + 1)
+        slow.waiting[0].callback(Reply(b"first"))
+        bench.wait(SENDING_TIME - 1)
+        assert [answer.body for answer in connection.answers()] == [b"first"]
+        bench.wait(1)
+        assert connection.answers()[1:] == [refused(408)]
+
+    @pytest.mark.parametrize("before", [b"", request("GET", "/")], ids=["new", "kept"])
+    def test_resting(self, before: bytes) -> None:
+        """A connection on which nothing happens is closed after 95 s, without a word."""
+        bench = Bench(Echo().app)
+        connection = bench.connect()
+        connection.send(before)
+        said = connection.received
+        bench.wait(IDLE_TIME - 1)
+        assert not connection.closed
+        bench.wait(1)
+        assert connection.closed_by is ConnectionDone
+        assert connection.received == said
+        assert bench.refusals == []
+
+    def test_a_refused_client_that_stays(self) -> None:
+        """A refused client has a second to read the answer and to close, then it is cut off."""
+        bench = Bench(Echo().app)
+        connection = bench.connect()
+        connection.send(head_with(300))
+        bench.wait(LINGER - 0.25)
+        assert not connection.closed
+        bench.wait(0.25)
+        assert connection.closed_by is ConnectionAborted
+
+
+class TestOneAfterTheOther:
+    sent = (
+        request("GET", "/1")
+        + request("POST", "/2", body=b"two")
+        + chunked(3)
+        + request("GET", "/4")
+    )
+    answers = (
+        echoed("GET /1 0"),
+        echoed("POST /2 3"),
+        echoed("POST / 3"),
+        echoed("GET /4 0"),
+    )
+
+    @pytest.mark.parametrize("size", [1, 2, 3, 7, 50, 1000])
+    def test_pipelining(self, size: int) -> None:
+        """Requests sent in one go, or cut anywhere, are answered in their order."""
+        connection = Bench(Echo().app).connect()
+        connection.send(self.sent, cuts=range(size, len(self.sent), size))
+        assert tuple(connection.answers()) == self.answers
+        assert not connection.closed
+
+    def test_a_thousand_in_one_packet(self) -> None:
+        """A great many requests at once are no deeper a stack than one."""
+        connection = Bench(Echo().app).connect()
+        connection.send(request("POST", "/", body=b"x") * 1000)
+        assert connection.answers() == [echoed("POST / 1")] * 1000
+
+    def test_the_second_waits_for_the_first(self) -> None:
+        """No request is begun before the one ahead of it on its connection has been answered."""
+        slow = Slow()
+        bench = Bench(slow.app)
+        connection = bench.connect()
+        connection.send(request("GET", "/slow") * 2)
+        assert len(slow.waiting) == 1
+        slow.waiting[0].callback(Reply(b"first"))
+        assert len(slow.waiting) == 2
+        slow.waiting[1].callback(Reply(b"second"))
+        assert [answer.body for answer in connection.answers()] == [b"first", b"second"]
+
+    def test_a_lot_behind_a_waiting_request(self) -> None:
+        """What is sent too early is left with the sender beyond some kilobytes, and read later."""
+        slow = Slow()
+        bench = Bench(slow.app)
+        connection = bench.connect()
+        connection.send(request("GET", "/slow"))
+        for _ in range(20):
+            connection.send(request("POST", "/nothing", body=b"x" * 4000))
+        assert connection.undelivered > 40_000
+        slow.waiting[0].callback(Reply(b"first"))
+        bench.clock.advance(0)
+        assert [answer.status for answer in connection.answers()] == [200] + [404] * 20
+
+    @pytest.mark.parametrize(
+        "sent",
+        [
+            request("GET", "/", {"Connection": "close"}),
+            b"GET / HTTP/1.0\r\n\r\n",
+            b"GET / HTTP/1.0\r\nConnection: keep-alive\r\n\r\n",
+        ],
+    )
+    def test_the_last_of_a_connection(self, sent: bytes) -> None:
+        """After the answer the connection is closed where the client asks for it, or is old."""
+        connection = Bench(Echo().app).connect()
+        connection.send(sent + request("GET", "/ignored"))
+        assert connection.answer() == echoed("GET / 0", CLOSE)
+        assert connection.closed_by is ConnectionDone
+
+    def test_date(self) -> None:
+        """Answers tell the time, and not what program they come from."""
+        answer = Bench(Echo().app).ask(request("GET", "/"))
+        assert answer.date is not None
+        assert answer.date.endswith(" GMT")
+        assert "Server" not in answer.headers
+
+
+class TestExpect:
+    head = request("POST", "/", {"Content-Length": "3", "Expect": "100-continue"})
+
+    def test_continue(self) -> None:
+        """A client that asks first is told to go on, and answered when it has."""
+        connection = Bench(Echo().app).connect()
+        connection.send(self.head)
+        assert connection.answer() == Answer(100, "Continue", {})
+        connection.send(b"yes")
+        assert connection.answers()[1:] == [echoed("POST / 3")]
+
+    @pytest.mark.parametrize(
+        ("sent", "answer"),
+        [
+            (head.replace(b": 3", b": 65537"), refused(413)),
+            (head_with(300), refused(431)),
+        ],
+    )
+    def test_refused_before_sending(self, sent: bytes, answer: Answer) -> None:
+        """A client that asks first is not told to send what would be refused."""
+        assert Bench(Echo().app).ask(sent) == answer
+
+    def test_old_client(self) -> None:
+        """HTTP/1.0 knows no interim answers, so none is given."""
+        connection = Bench(Echo().app).connect()
+        connection.send(self.head.replace(b"HTTP/1.1", b"HTTP/1.0"))
+        assert connection.received == b""
+
+
+def _in_head(connection: Connection) -> None:
+    connection.send(b"GET /sl")
+
+
+def _in_body(connection: Connection) -> None:
+    connection.send(request("POST", "/slow", {"Content-Length": "9"}) + b"x")
+
+
+def _in_chunks(connection: Connection) -> None:
+    connection.send(chunked(5)[:-8])
+
+
+def _waiting(connection: Connection) -> None:
+    connection.send(request("GET", "/slow"))
+
+
+def _waiting_with_more(connection: Connection) -> None:
+    connection.send(request("GET", "/slow") * 2 + b"GET /")
+
+
+def _answered(connection: Connection) -> None:
+    connection.send(request("GET", "/nothing"))
+
+
+def _closing(connection: Connection) -> None:
+    connection.send(request("GET", "/nothing", {"Connection": "close"}))
+
+
+def _refused(connection: Connection) -> None:
+    connection.send(head_with(300))
+
+
+class TestHangUp:
+    @pytest.mark.parametrize(
+        "begin",
+        [
+            lambda connection: None,
+            _in_head,
+            _in_body,
+            _in_chunks,
+            _waiting,
+            _waiting_with_more,
+            _answered,
+            _closing,
+            _refused,
+        ],
+    )
+    def test_nothing_is_left(self, begin: Callable[[Connection], None]) -> None:
+        """Whenever a client goes away, no timer, no connection and no request of it stays."""
+        slow = Slow()
+        bench = Bench(slow.app)
+        connection = bench.connect()
+        begin(connection)
+        said = connection.received
+        connection.hang_up()
+        assert connection.received == said
+        assert slow.hung_up == len(slow.waiting)
+        assert bench.clock.getDelayedCalls() == []
+        assert bench.site.under_way == 0
+        assert bench.site.channels == set()
+
+    def test_the_handler_is_told_at_once(self) -> None:
+        """Whoever works at the answer is cancelled when the client is gone."""
+        slow = Slow()
+        bench = Bench(slow.app)
+        first, second = bench.connect(), bench.connect()
+        first.send(request("GET", "/slow"))
+        second.send(request("GET", "/slow"))
+        first.hang_up()
+        assert slow.hung_up == 1
+        assert bench.site.under_way == 1
+        slow.waiting[1].callback(Reply(b"still here"))
+        assert second.answer().body == b"still here"
+        assert slow.hung_up == 1
+
+
+class TestDrain:
+    def drained(self, bench: Bench) -> list[None]:
+        done: list[None] = []
+        bench.site.drain().addCallback(done.append)
+        bench.clock.advance(0)
+        return done
+
+    def test_nobody_there(self) -> None:
+        """Without a request under way it is over at once."""
+        assert self.drained(Bench(Echo().app)) == [None]
+
+    def test_resting_connections(self) -> None:
+        """Connections on which nothing happens are closed, new ones and kept ones."""
+        bench = Bench(Echo().app)
+        fresh, kept, strayed = (bench.connect() for _ in range(3))
+        kept.send(request("GET", "/"))
+        strayed.send(request("GET", "/") + b"\r\n")
+        assert self.drained(bench) == [None]
+        assert [one.closed_by for one in (fresh, kept, strayed)] == [ConnectionDone] * 3
+
+    def test_requests_under_way(self) -> None:
+        """It fires with the last answer; each says that the connection ends, and ends it."""
+        slow = Slow()
+        bench = Bench(slow.app)
+        connections = [bench.connect(), bench.connect()]
+        for connection in connections:
+            connection.send(request("GET", "/slow"))
+        done = self.drained(bench)
+        for waiting, connection in zip(slow.waiting, connections, strict=True):
+            assert not done
+            assert not connection.closed
+            waiting.callback(Reply(b"bye"))
+            bench.clock.advance(0)
+            assert connection.answer().headers["Connection"] == "close"
+            assert connection.closed_by is ConnectionDone
+        assert done == [None]
+
+    def test_hanging_up_is_an_end_too(self) -> None:
+        """A client that does not wait for its answer is not waited for."""
+        bench = Bench(Slow().app)
+        connection = bench.connect()
+        connection.send(request("GET", "/slow"))
+        done = self.drained(bench)
+        connection.hang_up()
+        assert done == [None]
+
+    @pytest.mark.parametrize("cut", [1, 4, 16, 30, -5, -1])
+    def test_requests_that_are_arriving(self, cut: int) -> None:
+        """What has begun to arrive is answered if the rest comes, and the connection is closed."""
+        bench = Bench(Echo().app)
+        connection = bench.connect()
+        sent = request("POST", "/", body=b"hello")
+        connection.send(sent[:cut])
+        self.drained(bench)
+        connection.send(sent[cut:] + request("GET", "/ignored"))
+        assert connection.answer() == echoed("POST / 5", CLOSE)
+        assert connection.closed_by is ConnectionDone
+
+    def test_requests_behind_one_under_way(self) -> None:
+        """What was sent too early on a connection that is closed is not begun."""
+        slow = Slow()
+        bench = Bench(slow.app)
+        connection = bench.connect()
+        connection.send(request("GET", "/slow") * 2)
+        done = self.drained(bench)
+        slow.waiting[0].callback(Reply(b"bye"))
+        assert done == [None]
+        assert len(slow.waiting) == 1
+        assert connection.answer().body == b"bye"
+
+    def test_twice(self) -> None:
+        """Who asks again waits for the same end, and one after it does not wait."""
+        slow = Slow()
+        bench = Bench(slow.app)
+        bench.connect().send(request("GET", "/slow"))
+        first, second = self.drained(bench), self.drained(bench)
+        slow.waiting[0].callback(Reply(b"bye"))
+        assert (first, second, self.drained(bench)) == ([None], [None], [None])
+
+    def test_given_up(self) -> None:
+        """Answers that come after nobody waits for the end any more still go out."""
+        slow = Slow()
+        bench = Bench(slow.app)
+        connection = bench.connect()
+        connection.send(request("GET", "/slow"))
+        end = bench.site.drain()
+        end.addErrback(lambda failure: None)
+        end.cancel()
+        slow.waiting[0].callback(Reply(b"late"))
+        assert connection.answer().body == b"late"
+
+    def test_a_connection_from_the_queue(self) -> None:
+        """A connection that came just before the socket closed is served, and then closed."""
+        bench = Bench(Echo().app)
+        self.drained(bench)
+        assert bench.ask(request("GET", "/")) == echoed("GET / 0", CLOSE)
+
+
+class Looking:
+    """A route that shows its request to a function, and waits."""
+
+    def __init__(self, look: Callable[[GuardedRequest], None]) -> None:
+        self.look = look
+        self.answer: Deferred[Reply] = Deferred()
+
+    app = Klein()
+
+    @route(app, "/", "GET", "POST")
+    def looking(self, request: GuardedRequest) -> Deferred[Reply]:
+        self.look(request)
+        return self.answer
+
+
+@pytest.mark.parametrize("hang_up", [True, False])
+def test_a_request_can_forget_what_was_sent(hang_up: bool) -> None:
+    """A request that has let go of form and headers can still be answered, or hung up on."""
+    requests: list[GuardedRequest] = []
+    looking = Looking(requests.append)
+    bench = Bench(looking.app)
+    connection = bench.connect()
+    connection.send(request("POST", "/?c=d", {"Cookie": "a=b"}, body=b"hello"))
+    requests[0].forget_parameters()
+    assert requests[0].getHeader("Cookie") is None
+    assert requests[0].getCookie(b"a") is None
+    assert requests[0].args == {}
+    if hang_up:
+        connection.hang_up()
+    else:
+        looking.answer.callback(Reply(b"ok"))
+        assert connection.answer().body == b"ok"
+    assert bench.site.under_way == 0
+
+
+@pytest.mark.parametrize("value", ["ü", "\udcff", "a\udcc3", "", "plain"])
+def test_headers_of_any_bytes(value: str) -> None:
+    """A header can be read whatever bytes it has, and by a name of either kind."""
+    found: list[str | bytes | None] = []
+
+    def look(request: GuardedRequest) -> None:
+        found.extend([request.getHeader("odd"), request.getHeader(b"odd")])
+        found.append(request.getHeader("missing"))
+
+    Bench(Looking(look).app).connect().send(request("GET", "/", {"Odd": value}))
+    assert found == [value, value.encode("utf-8", "surrogateescape"), None]

@@ -1,0 +1,414 @@
+"""Whom boomerang serves."""
+
+from __future__ import annotations
+
+from base64 import b64encode
+from collections.abc import Mapping
+
+import pytest
+from twisted.internet.address import IPv4Address, IPv6Address, UNIXAddress
+from twisted.internet.interfaces import IAddress
+
+from boomerang.metrics import Metrics
+from boomerang.web.pages import MetricsRoute
+from boomerang.web.trust import Visitors
+from tests.web.driving import (
+    FIELDS,
+    NEIGHBOUR,
+    NO_STORE,
+    STRANGER,
+    TEXT,
+    Answer,
+    Bench,
+    Daemon,
+    get,
+    post,
+    request,
+    signature,
+    whole,
+)
+
+PUBLIC = "https://boomerang.example.com"
+TOKEN = "12345"
+
+
+def forbidden(reason: str) -> Answer:
+    return whole(403, f"403 Forbidden: {reason}\n".encode(), TEXT, NO_STORE)
+
+
+class TestAllowedHosts:
+    patterns = "*.example.com, bücher.example, xn--grn-ioa.example"
+
+    @pytest.mark.parametrize(
+        ("url", "status"),
+        [
+            ("https://app.example.com/voice", 200),
+            ("http://app.example.com", 200),
+            ("https://a.b.example.com/", 200),
+            ("HTTPS://APP.Example.COM/", 200),
+            ("https://app.example.com./", 200),
+            ("https://app.example.com:8443/", 200),
+            ("https://app.example.com:/", 200),
+            ("https://user:pass@app.example.com/", 200),
+            ("https://evil.test%2f@app.example.com/", 200),
+            ("https://bücher.example/", 200),
+            ("https://BÜCHER.example/", 200),
+            ("https://xn--bcher-kva.example/", 200),
+            ("https://grün.example/", 200),
+            ("https://app。example.com/", 200),
+            ("https://example.com/", 403),
+            ("https://app.example.org/", 403),
+            ("https://app.example.com.evil.test/", 403),
+            ("https://app.example.community/", 403),
+            ("https://notexample.com/", 403),
+            ("https://evil.test/app.example.com", 403),
+            ("https://evil.test/?https://app.example.com", 403),
+            ("https://evil.test/#@app.example.com", 403),
+            ("https://evil.test?@app.example.com/", 403),
+            ("https://evil.test#.example.com", 403),
+            ("https://app.example.com@evil.test/", 403),
+            ("https://app.example.com:443@evil.test/", 403),
+            ("https://app.example.com%00@evil.test/", 403),
+            ("https://bucher.example/", 403),
+            ("https://127.0.0.1/", 403),
+            ("https://2130706433/", 403),
+            ("https://[::1]/", 403),
+            (r"https://evil.test\@app.example.com/", 400),
+            (r"https://evil.test\.example.com/", 400),
+            ("https://evil.test%2f.example.com/", 400),
+            ("https://evil.test\uff0f.example.com/", 400),
+            ("https://evil.test\uff03.example.com/", 400),
+            ("https://evil.test\uff1f.example.com/", 400),
+            ("https://evil.test\uff20app.example.com/", 400),
+            ("https://evil.test\uff1a80.example.com/", 400),
+            ("https://evil.test℀.example.com/", 400),
+            ("https://user@evil.test@app.example.com/", 400),
+            ("https://evil.test\tapp.example.com/", 400),
+            ("https://evil.test .example.com/", 400),
+            ("https:///app.example.com/", 400),
+            ("https:app.example.com/", 400),
+            ("//app.example.com/", 400),
+            ("ftp://app.example.com/", 400),
+            ("javascript://app.example.com/", 400),
+            ("https://.example.com/", 400),
+            ("https://a..example.com/", 400),
+        ],
+    )
+    @pytest.mark.parametrize("name", ["ErrorUrl", "FallbackUrl"])
+    def test_hosts(self, name: str, url: str, status: int) -> None:
+        """A call is sent to an allowed host only, however the address is written."""
+        daemon = Daemon(BOOMERANG_ALLOWED_HOSTS=self.patterns, BOOMERANG_RETRY_WAIT="0")
+        answer = daemon.ask(get("/retry", {**FIELDS, "FallbackUrl": FIELDS["ErrorUrl"], name: url}))
+        assert answer.status == status
+        if status == 403:
+            assert answer == forbidden(f"the host of {name} is not one of allowed_hosts")
+
+    def test_everywhere(self) -> None:
+        """Without the setting a call may be sent anywhere."""
+        daemon = Daemon(BOOMERANG_RETRY_WAIT="0")
+        fields = {**FIELDS, "ErrorUrl": "http://127.0.0.1/", "FallbackUrl": "http://evil.test/"}
+        assert daemon.ask(get("/retry", fields)).status == 200
+
+
+class TestSignatures:
+    wrong = forbidden(
+        "the X-Twilio-Signature is missing or wrong. If Twilio sent this, check auth_token, and"
+        " that public_url is how Twilio reaches this host"
+    )
+
+    def status(
+        self,
+        *,
+        signed: str,
+        host: str = "boomerang.example.com",
+        public_url: str = "",
+        more: tuple[tuple[str, str], ...] = (),
+    ) -> int:
+        """What a form is answered that was signed for one address and came to another."""
+        daemon = Daemon(
+            BOOMERANG_RETRY_WAIT="0", BOOMERANG_PUBLIC_URL=public_url, TWILIO_AUTH_TOKEN=TOKEN
+        )
+        own = signature(f"{signed}/retry", FIELDS, token=TOKEN)
+        answer = daemon.ask(post("/retry", FIELDS, [("Host", host), own, *more]))
+        assert answer.status == 200 or answer == self.wrong
+        return answer.status
+
+    @pytest.mark.parametrize(
+        ("signed", "host", "status"),
+        [
+            (PUBLIC, "boomerang.example.com", 200),
+            (PUBLIC, "10.0.0.1:8080", 200),
+            (f"{PUBLIC}:443", "elsewhere.example.com", 200),
+            ("http://boomerang.example.com", "boomerang.example.com", 403),
+            ("https://10.0.0.1:8080", "10.0.0.1:8080", 403),
+        ],
+    )
+    def test_public_url(self, signed: str, host: str, status: int) -> None:
+        """With public_url the signature must be for that, whatever the Host header says."""
+        assert self.status(signed=signed, host=host, public_url=PUBLIC) == status
+
+    @pytest.mark.parametrize(
+        ("signed", "host", "status"),
+        [
+            (PUBLIC, "boomerang.example.com", 200),
+            ("http://boomerang.example.com", "boomerang.example.com", 200),
+            (f"{PUBLIC}:443", "boomerang.example.com", 200),
+            ("http://boomerang.example.com:80", "boomerang.example.com", 200),
+            (f"{PUBLIC}:8443", "boomerang.example.com:8443", 200),
+            (PUBLIC, "boomerang.example.com:8080", 200),
+            ("https://[2001:db8::1]:8443", "[2001:db8::1]:8443", 200),
+            (PUBLIC, "elsewhere.example.com", 403),
+            (f"{PUBLIC}:8443", "boomerang.example.com", 403),
+            (PUBLIC, "", 403),
+            (PUBLIC, "\udcff", 403),
+        ],
+    )
+    def test_host_header(self, signed: str, host: str, status: int) -> None:
+        """Without public_url it must be for the Host header, with TLS before it or not."""
+        assert self.status(signed=signed, host=host) == status
+
+    @pytest.mark.parametrize(
+        "more",
+        [
+            (("Host", "boomerang.example.com"),),
+            (("X-Forwarded-Host", "boomerang.example.com"),),
+            (("X-Forwarded-Proto", "https"), ("X-Forwarded-Host", "boomerang.example.com")),
+            (("Forwarded", "host=boomerang.example.com;proto=https"),),
+        ],
+    )
+    def test_other_headers(self, more: tuple[tuple[str, str], ...]) -> None:
+        """No other header, and no second Host, can change for whom it must be."""
+        assert self.status(signed=PUBLIC, host="elsewhere.example.com", more=more) == 403
+
+    @pytest.mark.parametrize(
+        "headers",
+        [
+            [],
+            [("X-Twilio-Signature", "")],
+            [("X-Twilio-Signature", "bm9uc2Vuc2U=")],
+            [("X-Twilio-Signature", "\udcff")],
+            [("X-Twilio-Signature", "ü")],
+            [signature(f"{PUBLIC}/retry", FIELDS, token="54321")],
+            [signature(f"{PUBLIC}/retry", {}, token=TOKEN)],
+            [signature(f"{PUBLIC}/retry?a=b", FIELDS, token=TOKEN)],
+            [signature(f"{PUBLIC}/retry", FIELDS, token=TOKEN)] * 2,
+            [
+                signature(f"{PUBLIC}/retry", FIELDS, token=TOKEN),
+                ("X-Twilio-Webhooks-Signature-Settings", "key=unknown,algorithm=HMAC_SHA1"),
+            ],
+        ],
+    )
+    def test_wrong(self, headers: list[tuple[str, str]]) -> None:
+        """A signature that is missing, wrong or given twice is refused, with the reason."""
+        daemon = Daemon(BOOMERANG_PUBLIC_URL=PUBLIC, TWILIO_AUTH_TOKEN=TOKEN)
+        assert daemon.ask(post("/retry", FIELDS, headers)) == self.wrong
+
+    def test_shared_key(self) -> None:
+        """A shared key is enough to demand signatures, and its own are accepted."""
+        daemon = Daemon(
+            BOOMERANG_PUBLIC_URL=PUBLIC,
+            BOOMERANG_TWILIO_SHARED_KEYS=f"KS1={TOKEN}",
+            BOOMERANG_RETRY_WAIT="0",
+        )
+        own = signature(f"{PUBLIC}/retry", FIELDS, token=TOKEN)
+        named = ("X-Twilio-Webhooks-Signature-Settings", "key=KS1,algorithm=HMAC_SHA1")
+        assert daemon.ask(post("/retry", FIELDS, [own])) == self.wrong
+        assert daemon.ask(post("/retry", FIELDS, [own, named])).status == 200
+
+    @pytest.mark.parametrize(
+        "headers",
+        [
+            [],
+            [("X-Twilio-Signature", "\udcff")],
+            [("Host", "\udcff")],
+            [("Host", "")],
+            [("Host", "a"), ("Host", "b")],
+            [("Host", "http://a b/")],
+            [("Authorization", "\udcff"), ("Cookie", "\udcff=\udcff"), ("Odd", "\udcff")],
+        ],
+    )
+    def test_not_asked_for(self, headers: list[tuple[str, str]]) -> None:
+        """Without any key the signature is not looked at, and no header stops the answer."""
+        daemon = Daemon(BOOMERANG_RETRY_WAIT="0")
+        assert daemon.ask(post("/retry", FIELDS, headers)).status == 200
+
+    def test_metrics(self) -> None:
+        """Refusals are counted by status."""
+        daemon = Daemon(TWILIO_AUTH_TOKEN=TOKEN)
+        for _ in range(3):
+            daemon.ask(post("/retry", FIELDS))
+        assert daemon.count('boomerang_refused_requests_total{status="403"}') == 3
+
+
+class TestOwnAddresses:
+    @pytest.mark.parametrize(
+        ("public_url", "error_url", "kind"),
+        [
+            (PUBLIC, f"{PUBLIC}/retry", "give-up; attempt=0"),
+            (PUBLIC, "http://boomerang.example.com:443/retry?x=1", "give-up; attempt=0"),
+            (PUBLIC, "https://BOOMERANG.example.com./health", "give-up; attempt=0"),
+            (PUBLIC, "https://internal.example.com/retry", "retry; attempt=1"),
+            (PUBLIC, f"{PUBLIC}:8443/retry", "retry; attempt=1"),
+            (PUBLIC, f"{PUBLIC}/voice", "retry; attempt=1"),
+            ("", "https://internal.example.com/retry", "give-up; attempt=0"),
+            ("", "http://internal.example.com/metrics", "give-up; attempt=0"),
+            ("", "http://internal.example.com:8080/retry", "retry; attempt=1"),
+            ("", f"{PUBLIC}/retry", "retry; attempt=1"),
+        ],
+    )
+    def test_circles(self, public_url: str, error_url: str, kind: str) -> None:
+        """A failure of boomerang's own is never sent back: known by public_url, else by Host."""
+        daemon = Daemon(BOOMERANG_PUBLIC_URL=public_url, BOOMERANG_RETRY_WAIT="0")
+        fields = {**FIELDS, "ErrorUrl": error_url}
+        answer = daemon.ask(post("/retry", fields, [("Host", "internal.example.com")]))
+        assert answer.headers["Boomerang-Decision"] == kind
+
+    @pytest.mark.parametrize("host", ["", "\udcff", "a b", "a:b:c", "[::1", "a:99999"])
+    def test_no_address(self, host: str) -> None:
+        """A Host header that names no host names no address of ours."""
+        daemon = Daemon(BOOMERANG_RETRY_WAIT="0")
+        answer = daemon.ask(post("/retry", FIELDS, [("Host", host)]))
+        assert answer.headers["Boomerang-Decision"] == "retry; attempt=1"
+
+
+def visit(visitors: Visitors, headers: Mapping[str, str], *, peer: IAddress = STRANGER) -> Answer:
+    metrics = Metrics(version="1", environment="test")
+    bench = Bench(MetricsRoute(metrics=metrics, visitors=visitors).app)
+    return bench.ask(request("GET", "/metrics", headers), peer=peer)
+
+
+class TestNeighbours:
+    anyone = Visitors(user=None, password=None)
+    refused = forbidden("only direct connections from this machine, or set [status] password")
+
+    @pytest.mark.parametrize(
+        "peer",
+        [
+            NEIGHBOUR,
+            IPv4Address("TCP", "127.9.9.9", 1),
+            IPv6Address("TCP", "::1", 1),
+            IPv6Address("TCP", "::ffff:127.0.0.1", 1),
+        ],
+    )
+    def test_direct(self, peer: IAddress) -> None:
+        """Without a password whoever sits on this machine is served."""
+        assert visit(self.anyone, {}, peer=peer).status == 200
+
+    @pytest.mark.parametrize(
+        "peer",
+        [
+            STRANGER,
+            IPv4Address("TCP", "10.0.0.1", 1),
+            IPv4Address("TCP", "128.0.0.1", 1),
+            IPv4Address("TCP", "localhost", 1),
+            IPv6Address("TCP", "2001:db8::1", 1),
+            IPv6Address("TCP", "::ffff:192.0.2.1", 1),
+            IPv6Address("TCP", "fe80::1%eth0", 1),
+            IPv6Address("TCP", "::", 1),
+            UNIXAddress("/run/boomerang.sock"),
+        ],
+    )
+    def test_from_elsewhere(self, peer: IAddress) -> None:
+        """Nobody else is, and over a Unix socket there is a proxy before us."""
+        assert visit(self.anyone, {}, peer=peer) == self.refused
+
+    @pytest.mark.parametrize(
+        "header",
+        [
+            "X-Forwarded-For",
+            "x-forwarded-for",
+            "X-FORWARDED-PROTO",
+            "X-Forwarded-Host",
+            "X-Forwarded-Anything",
+            "Forwarded",
+            "Via",
+            "X-Real-IP",
+            "CF-Connecting-IP",
+            "True-Client-IP",
+            "X-Client-IP",
+        ],
+    )
+    @pytest.mark.parametrize("value", ["127.0.0.1", "", "\udcff"])
+    def test_forwarded(self, header: str, value: str) -> None:
+        """A forwarding header means that somebody else sits behind the connection."""
+        assert visit(self.anyone, {header: value}, peer=NEIGHBOUR) == self.refused
+
+    def test_other_headers(self) -> None:
+        """Other headers of a visitor do not matter."""
+        headers = {"User-Agent": "curl", "X-Forward": "x", "Authorization": "Basic eDp5"}
+        assert visit(self.anyone, headers, peer=NEIGHBOUR).status == 200
+
+
+def basic(text: str, *, scheme: str = "Basic") -> str:
+    return f"{scheme} {b64encode(text.encode()).decode()}"
+
+
+class TestPassword:
+    visitors = Visitors(user="ops", password="pä:ss")
+    unknown = whole(
+        401,
+        b"401 Unauthorized: user and password of [status] are needed\n",
+        TEXT,
+        NO_STORE,
+        {"WWW-Authenticate": 'Basic realm="boomerang", charset="UTF-8"'},
+    )
+
+    @pytest.mark.parametrize(
+        "given",
+        [
+            basic("ops:pä:ss"),
+            basic("ops:pä:ss", scheme="basic"),
+            basic("ops:pä:ss", scheme="BASIC"),
+            basic("ops:pä:ss", scheme="Basic  "),
+            basic("ops:pä:ss") + " ",
+        ],
+    )
+    @pytest.mark.parametrize("peer", [STRANGER, NEIGHBOUR])
+    def test_right(self, given: str, peer: IAddress) -> None:
+        """Who knows user and password is served, through proxies too."""
+        headers = {"Authorization": given, "X-Forwarded-For": "192.0.2.7"}
+        assert visit(self.visitors, headers, peer=peer).status == 200
+
+    @pytest.mark.parametrize(
+        "given",
+        [
+            None,
+            "",
+            "Basic",
+            "Basic ",
+            "Basic !!!",
+            "Basic b3Bz",
+            "Basic ü",
+            "Basic \udcff",
+            "\udcff",
+            basic("ops:pä:s"),
+            basic("ops:pä:sss"),
+            basic("ops:PÄ:SS"),
+            basic("opsx:pä:ss"),
+            basic("ops:"),
+            basic(":pä:ss"),
+            basic("pä:ss"),
+            basic("ops"),
+            basic("ops:pä:ss")[:-1],
+            basic("ops:pä:ss", scheme="Bearer"),
+            basic("ops:pä:ss", scheme="Digest"),
+            "Basic ops:pass",
+            "Basic " + b64encode("ops:pä:ss".encode("latin-1")).decode(),
+        ],
+    )
+    @pytest.mark.parametrize("peer", [STRANGER, NEIGHBOUR])
+    def test_wrong(self, given: str | None, peer: IAddress) -> None:
+        """Everyone else is asked for them, neighbours too."""
+        headers = {} if given is None else {"Authorization": given}
+        assert visit(self.visitors, headers, peer=peer) == self.unknown
+
+    def test_secret(self) -> None:
+        """The password is never shown."""
+        assert "pä:ss" not in repr(self.visitors)
+
+    def test_the_daemon_asks(self) -> None:
+        """The daemon answers 401 to whoever does not know the password of its settings."""
+        daemon = Daemon(BOOMERANG_STATUS_USER="ops", BOOMERANG_STATUS_PASSWORD="secret")
+        assert daemon.ask(request("GET", "/metrics"), peer=NEIGHBOUR) == self.unknown
+        known = {"Authorization": basic("ops:secret")}
+        assert daemon.ask(request("GET", "/metrics", known)).status == 200
