@@ -26,6 +26,7 @@ setup(
         "Twisted[tls] >= 25.5",
         "attrs >= 24.2",
         "hiredis >= 3.0",
+        "idna >= 3.7",
         "klein >= 24.8",
         "prometheus-client >= 0.22",
         "twilio >= 9.13",

@@ -17,7 +17,7 @@ from boomerang.settings.load import declared_settings
 class CheckConfig(SettingsOptions):
     """``boomerang check-config``: say what the daemon would run with, or what is wrong."""
 
-    synopsis = "[options]"
+    synopsis = "Usage: boomerang check-config [options]"
 
 
 class Command(usage.Options):
@@ -26,7 +26,7 @@ class Command(usage.Options):
     subCommands = [
         ("check-config", None, CheckConfig, "Check all settings and print them, secrets aside."),
     ]
-    synopsis = "COMMAND [options]"
+    synopsis = "Usage: boomerang COMMAND [options]"
 
     opt_version = SettingsOptions.opt_version
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 from datetime import UTC, datetime
+from math import isfinite
 from typing import Final, TextIO
 
 from twisted.logger import (
@@ -50,6 +51,10 @@ def _shown(event: LogEvent) -> bool:
     return bool(level >= _LEAST)
 
 
+def _is_plain(value: object) -> bool:
+    return isinstance(value, str | int) or (isinstance(value, float) and isfinite(value))
+
+
 def _traceback(event: LogEvent) -> str:
     failure = event.get("log_failure")
     return "" if failure is None else str(failure.getTraceback()).rstrip()
@@ -84,7 +89,7 @@ def as_json(event: LogEvent) -> str | None:
     entry: dict[str, object] = {
         name: value
         for name, value in event.items()
-        if not name.startswith("log_") and isinstance(value, str | int | float | bool)
+        if not name.startswith("log_") and _is_plain(value)
     }
     entry.update(
         time=datetime.fromtimestamp(event["log_time"], UTC).isoformat(timespec="milliseconds"),

@@ -20,7 +20,7 @@ CONTENT_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
 
 _PRODUCTS: Final = ("voice", "messaging", "unknown")
 _DECISIONS: Final = ("retry", "fallback", "give-up")
-_REFUSALS: Final = ("400", "401", "403", "404", "405", "408", "413", "431")
+_REFUSALS: Final = ("400", "401", "403", "404", "405", "408", "413", "431", "other")
 _OVERSHOOT_BUCKETS: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5)
 _LATENCY_BUCKETS: Final = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25)
 
@@ -119,7 +119,7 @@ class Metrics:
         self._hung_up.inc()
 
     def refused(self, status: int) -> None:
-        self._refused[str(status)].inc()
+        self._refused.get(str(status), self._refused["other"]).inc()
 
     def store_answered(self, seconds: float) -> None:
         self._store_latency.observe(seconds)

@@ -39,8 +39,6 @@ from boomerang.web.trust import Trust, Visitors
 class Options(SettingsOptions):
     """``twistd boomerang``'s command line."""
 
-    synopsis = "[options]"
-
 
 def makeService(options: Options) -> IService:
     """What the plugin runs."""

@@ -39,7 +39,7 @@ def watchdog_interval(environment: Mapping[str, str], *, pid: int) -> float | No
     if environment.get("WATCHDOG_PID", str(pid)) != str(pid):
         return None
     microseconds = environment.get("WATCHDOG_USEC", "")
-    if not microseconds.isdigit() or int(microseconds) == 0:
+    if not (microseconds.isascii() and microseconds.isdigit() and int(microseconds)):
         return None
     return int(microseconds) / 2_000_000
 

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from fnmatch import fnmatchcase
 from typing import Final
 
+import idna
 from attrs import frozen
 
 DEFAULT_PORTS: Final = {"http": 80, "https": 443}
@@ -14,10 +15,10 @@ DEFAULT_PORTS: Final = {"http": 80, "https": 443}
 LONGEST_URL: Final = 8000
 """Characters. Twilio itself refuses a status callback over 4000 (error 21609)."""
 
-_UNPRINTABLE = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff\ufffe\uffff]")
+_UNPRINTABLE: Final = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff\ufffe\uffff]")
 """Control characters, line separators, surrogates and what else XML 1.0 §2.2 leaves out."""
 
-_ABSOLUTE = re.compile(
+_ABSOLUTE: Final = re.compile(
     r"""(?P<scheme>https?)://
         (?:(?P<userinfo>[^@/?#\\ ]*)@)?
         (?P<host>\[[0-9a-f:.]+\] | [^\[\]@:/?#\\ <>"'`{}|^%&=+,;*()!$~]+)
@@ -25,11 +26,10 @@ _ABSOLUTE = re.compile(
         (?P<path>/[^?#]*)?
         (?:\?(?P<query>[^#]*))?
         (?:\#.*)?""",
-    re.VERBOSE | re.IGNORECASE,
+    re.VERBOSE | re.IGNORECASE | re.ASCII,
 )
 
-_ASCII_HOST = re.compile(r"[a-z0-9_.-]+|\[[0-9a-f:.]+\]")
-"""A host after IDNA, which turns look-alikes of ``@``, ``:`` and ``/`` into the real ones."""
+_DOTS: Final = re.compile("[.\u3002\uff0e\uff61]")
 
 
 class BadUrl(ValueError):
@@ -71,8 +71,6 @@ def parse_url(text: str) -> WebUrl:
         raise BadUrl("is not an absolute http or https URL")
     scheme = found["scheme"].lower()
     host = plain_host(found["host"])
-    if not _ASCII_HOST.fullmatch(host):
-        raise BadUrl("has a host name that cannot be one")
     port = int(found["port"] or DEFAULT_PORTS[scheme])
     if not 0 < port < 65536:
         raise BadUrl("has a port that does not exist")
@@ -87,15 +85,20 @@ def parse_url(text: str) -> WebUrl:
 
 def plain_host(host: str) -> str:
     """Write a host name the one way in which names are compared. Raises `BadUrl` if it is none."""
-    name = host.lower().removesuffix(".")
+    name = host.lower()
     if not name.isascii():
         try:
-            name = name.encode("idna").decode("ascii")
-        except UnicodeError:
+            name = ".".join(_ascii_label(label) for label in _DOTS.split(name))
+        except idna.IDNAError:
             raise BadUrl("has a host name that cannot be written in ASCII") from None
-    if not name or name.startswith(".") or ".." in name:
+    name = name.removesuffix(".")
+    if not all(name.split(".")):
         raise BadUrl("has a host name with an empty part")
     return name
+
+
+def _ascii_label(label: str) -> str:
+    return label if label.isascii() else idna.encode(label).decode("ascii")
 
 
 def without_fragment(url: str) -> str:
@@ -105,4 +108,7 @@ def without_fragment(url: str) -> str:
 
 def host_allowed(host: str, patterns: Iterable[str]) -> bool:
     """Whether a host, as `WebUrl` has it, fits one of the patterns (``*.example.com``)."""
-    return any(fnmatchcase(host, pattern) for pattern in patterns)
+    return any(
+        host == pattern if pattern.startswith("[") else fnmatchcase(host, pattern)
+        for pattern in patterns
+    )

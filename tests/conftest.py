@@ -33,6 +33,12 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> None:
         pyfuncitem.obj = limited
 
 
+def pytest_collection_finish() -> None:
+    """Spare the collector, which runs after each test, what was imported for all of them."""
+    gc.collect()
+    gc.freeze()
+
+
 @pytest.fixture(autouse=True)
 def _nothing_critical_logged() -> Iterator[None]:
     """Fail a test that made something log a traceback, unhandled Deferreds included."""

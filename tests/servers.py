@@ -175,7 +175,8 @@ def make_certificates(
     """A new authority, and a certificate for host names and addresses, valid for an hour."""
     directory.mkdir(parents=True, exist_ok=True)
     ca_key, key = (ec.generate_private_key(ec.SECP256R1()) for _ in range(2))
-    ca_name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "Authority of the tests")])
+    unique = f"Authority {random.getrandbits(64)} of the tests"
+    ca_name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, unique)])
     ca = (
         _certificate(ca_name, ca_name, ca_key.public_key())
         .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)

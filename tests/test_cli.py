@@ -156,3 +156,10 @@ def test_described_value(settings: Settings, line: str) -> None:
     lines = list(described(settings))
     assert line in lines
     assert "hunter2" not in "\n".join(lines)
+
+
+def test_usage(capsys: pytest.CaptureFixture[str]) -> None:
+    """The help says how the command is called."""
+    with pytest.raises(SystemExit):
+        main(["--help"])
+    assert capsys.readouterr().out.startswith("Usage: boomerang COMMAND")

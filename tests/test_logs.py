@@ -175,8 +175,10 @@ def test_any_template(parts: list[str], text: str) -> None:
 
 def test_flattened() -> None:
     """An event that went through a file is shown as it was then."""
-    found = eventFromJSON(eventAsJSON(event("{thing.method()} {text}", **FIELDS)))
-    assert message(found) == "called text"
+    found = eventFromJSON(eventAsJSON(event("{thing} {thing.method()}", **FIELDS)))
+    assert message(found) == "a thing called"
+    found = eventFromJSON(eventAsJSON(event("{thing} {text}", **FIELDS)))
+    assert message(found) == "a thing text"
 
 
 @pytest.mark.parametrize(
@@ -312,3 +314,11 @@ def test_styles() -> None:
         out = StringIO()
         observer(out, style=style)(event())
         assert out.getvalue().startswith("{") is (style == "json")
+
+
+def test_json_nan() -> None:
+    """What JSON has no word for is left out."""
+    line = as_json(
+        {"log_time": 0.0, "log_level": LogLevel.info, "log_format": "x", "n": float("nan")}
+    )
+    json.loads(line or "", parse_constant=lambda name: pytest.fail(name))

@@ -11,7 +11,7 @@ from boomerang.metrics import CONTENT_TYPE, Metrics
 
 DECISIONS = ("retry", "fallback", "give-up")
 PRODUCTS = ("voice", "messaging", "unknown")
-REFUSALS = (400, 403, 404, 405, 408, 413, 431)
+REFUSALS = (400, 401, 403, 404, 405, 408, 413, 431)
 
 
 @pytest.fixture
@@ -189,3 +189,9 @@ def test_own_registry() -> None:
     one, other = (Metrics(version="1", environment="test") for _ in range(2))
     one.hung_up()
     assert value(other, "hung_up_requests_total") == 0
+
+
+@pytest.mark.parametrize("status", [401, 308, 500, 503])
+def test_refused(status: int) -> None:
+    """Any refusal is counted."""
+    Metrics(version="1", environment="x").refused(status)

@@ -108,6 +108,13 @@ def test_interval(environment: dict[str, str], seconds: float | None) -> None:
     assert watchdog_interval(environment, pid=42) == seconds
 
 
+@pytest.mark.parametrize(("pid", "seconds"), [(1, None), (42, None), (7, 15.0)])
+def test_whose_interval(pid: int, seconds: float | None) -> None:
+    """Signs of life are given by the process that systemd asks for them, and by no other."""
+    environment = {"WATCHDOG_USEC": "30000000", "WATCHDOG_PID": "7"}
+    assert watchdog_interval(environment, pid=pid) == seconds
+
+
 def test_service() -> None:
     """READY at start, signs of life from then on, STOPPING, and signs of life until the end."""
     states: list[str] = []
@@ -138,3 +145,8 @@ def test_service_without_watchdog() -> None:
     service.stopService()
     assert states == ["READY=1", "STOPPING=1"]
     assert clock.getDelayedCalls() == []
+
+
+def test_watchdog_superscript() -> None:
+    """Only plain digits are a number of microseconds."""
+    assert watchdog_interval({"WATCHDOG_USEC": "\u00b2"}, pid=1) is None

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from boomerang.settings.kinds import host_patterns
 from boomerang.urls import (
     LONGEST_URL,
     BadUrl,
@@ -116,8 +119,16 @@ def test_parts(text: str, parts: WebUrl) -> None:
         ("http://../", EMPTY_PART),
         ("http://.a/", EMPTY_PART),
         ("http://a..b/", EMPTY_PART),
-        ("http://ü..b/", NOT_ASCII),
+        ("http://ü..b/", EMPTY_PART),
         (f"http://{'ü' * 64}.example/", NOT_ASCII),
+        ("http://evil.net\uff0f.example.com/", NOT_ASCII),
+        ("http://evil.net\uff1f.example.com/", NOT_ASCII),
+        ("http://evil.net\uff03.example.com/", NOT_ASCII),
+        ("http://evil.net\uff1a80.example.com/", NOT_ASCII),
+        ("http://evil.net\uff20example.com/", NOT_ASCII),
+        ("http://evil.net\uff05.example.com/", NOT_ASCII),
+        ("http://a\u2100.example.com/", NOT_ASCII),
+        ("http://\u00a0/", NOT_ASCII),
         ("http://a/\n", CONTROL),
         ("http://a/\r", CONTROL),
         ("http://a/\t", CONTROL),
@@ -152,7 +163,7 @@ def test_longest() -> None:
         parse_url(f"{longest}x")
 
 
-@given(st.text() | st.text("htps:/@.[]#?a1 ü\\", max_size=30).map("http://".__add__))
+@given(st.text() | st.text("htps:/@.[]#?a1 ü\\\uff0f\uff20", max_size=30).map("http://".__add__))
 def test_any_text(text: str) -> None:
     """Any text is either taken apart or refused, and in the end has a host, a port and a path."""
     try:
@@ -161,7 +172,7 @@ def test_any_text(text: str) -> None:
         return
     assert parts.scheme in ("http", "https")
     assert parts.host
-    assert parts.host.isascii()
+    assert re.fullmatch(r"[a-z0-9_.-]+|\[[0-9a-f:.]+\]", parts.host)
     assert 0 < parts.port < 65536
     assert parts.path.startswith("/")
 
@@ -240,3 +251,39 @@ def test_fragment(url: str, seen: str) -> None:
 def test_host_allowed(host: str, patterns: tuple[str, ...], allowed: bool) -> None:
     """A host is allowed if one of the patterns fits the whole of it."""
     assert host_allowed(host, patterns) is allowed
+
+
+@pytest.mark.parametrize("url", ["http\u017f://a/", "http\u017f://a:80/", "http://a:\u0663/"])
+def test_ascii_only(url: str) -> None:
+    """Letters and digits of other scripts are no part of a scheme or port."""
+    with pytest.raises(BadUrl):
+        parse_url(url)
+
+
+@pytest.mark.parametrize(
+    "sign", ["\uff0f", "\uff03", "\uff1f", "\uff20", "\uff1a", "\u00a0", "\u2100", "\uff05"]
+)
+def test_idna_makes_no_separators(sign: str) -> None:
+    """A look-alike of a separator does not become one when the host is written in ASCII."""
+    with pytest.raises(BadUrl):
+        parse_url(f"http://evil.net{sign}.example.com/")
+
+
+@pytest.mark.parametrize("url", ["http://a../", "http://a.\u3002/"])
+def test_two_final_dots(url: str) -> None:
+    """One final dot is the root of all names; two are none."""
+    with pytest.raises(BadUrl):
+        parse_url(url)
+
+
+def test_final_ideographic_dot() -> None:
+    """A final dot of another script is taken off, too."""
+    assert parse_url("http://\u00fc\u3002/").host == parse_url("http://\u00fc/").host
+
+
+@pytest.mark.parametrize("host", ["[::1]", "[fe80::a]", "[2001:db8::12]"])
+def test_ipv6_patterns(host: str) -> None:
+    """An IPv6 address on the allow-list allows itself, and nothing else."""
+    patterns = host_patterns()(host)
+    assert host_allowed(parse_url(f"http://{host}/").host, patterns)
+    assert not host_allowed("a", patterns)

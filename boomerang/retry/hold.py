@@ -44,7 +44,7 @@ class Hold:
         if len(self._held) >= self.max_held:
             return 0.0
         if self._closing_at is not None:
-            return max(0.0, self._closing_at - self._clock.seconds())
+            return min(LONGEST, max(0.0, self._closing_at - self._clock.seconds()))
         return LONGEST
 
     def wait(self, seconds: float) -> Deferred[Held]:

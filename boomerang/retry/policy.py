@@ -24,7 +24,15 @@ _POINTLESS_FAMILIES: Final = ("12", "13", "14")
 _WORTH_REPEATING: Final = frozenset({"12400"})
 """Exceptions to the families: a failure inside Twilio while it processed the answer."""
 
-_OWN_PATHS: Final = ("/retry", "/relay", "/debugger", "/health", "/metrics", "/status")
+_OWN_PATHS: Final = (
+    "/retry",
+    "/relay",
+    "/debugger",
+    "/health",
+    "/metrics",
+    "/status",
+    "/status.json",
+)
 
 
 class Kind(Enum):

@@ -18,21 +18,30 @@ _LINE: Final = (
 )
 
 _TWILIO_SID: Final = re.compile(r"[A-Z]{2}[0-9a-f]{32}")
-_PHONE_NUMBER: Final = re.compile(r"\d{5,}(?=\d{2})")
+_NUMBER: Final = re.compile(r"\d(?:[-. ()]{0,2}\d){6,}")
 
 
 def masked(text: str) -> str:
-    """The text without whole phone numbers: of seven digits in a row or more the last two stay."""
-    return _PHONE_NUMBER.sub("*", text)
+    """The text without whole phone numbers: of each the last two digits stay.
+
+    A number is seven digits in a row, or nine with separators between them (eight are a date).
+    """
+    return _NUMBER.sub(_mask, text)
+
+
+def _mask(number: re.Match[str]) -> str:
+    digits = [character for character in number[0] if character.isdecimal()]
+    if len(digits) < len(number[0]) and len(digits) < 9:
+        return number[0]
+    return "*" + "".join(digits[-2:])
 
 
 class DecisionRecord:
     """A `DecisionWatcher` for operators."""
 
-    _log = Logger(namespace="boomerang.retry")
-
     def __init__(self, metrics: Metrics) -> None:
         self._metrics = metrics
+        self._log = Logger(namespace="boomerang.retry")
 
     def decided(
         self, failed: FailedRequest, decision: Decision, *, held: Held, degraded: bool

@@ -162,11 +162,11 @@ def _without_twilios_own_query(error: Target, *, sid: str, account_sid: str, twi
     url = without_fragment(error.url)
     if not (sid and account_sid and sid in error.parts.query and account_sid in error.parts.query):
         return url
-    query = parse_qsl(error.parts.query, keep_blank_values=True)
+    query = parse_qsl(error.parts.query, keep_blank_values=True, errors="surrogateescape")
     values = {value for _, value in query}
     if sid not in values or account_sid not in values:
         return url
-    own = {name for name, _ in twilio}
+    own = {name for name, _ in twilio} - _OPTIONS
     return repr((url.partition("?")[0], [pair for pair in query if pair[0] not in own]))
 
 

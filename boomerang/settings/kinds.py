@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from math import isfinite
 from typing import Any, Final
 
 from attrs import field, frozen
@@ -112,10 +111,9 @@ def seconds(least: float, most: float) -> Kind:
                 value = None
         if not isinstance(value, int | float) or isinstance(value, bool):
             raise ValueError(f"seconds from {least:g} to {most:g}")
-        number = float(value)
-        if not (isfinite(number) and least <= number <= most):
+        if not least <= value <= most:
             raise ValueError(f"seconds from {least:g} to {most:g}")
-        return number
+        return float(value)
 
     return parse
 
@@ -142,10 +140,10 @@ def origin() -> Kind:
             raise ValueError(expected)
         bare = value.removesuffix("/")
         try:
-            parts = parse_url(bare)
+            parse_url(bare)
         except BadUrl:
             raise ValueError(expected) from None
-        if bare.count("/") != 2 or "#" in bare or "?" in bare or not parts.host:
+        if bare.count("/") != 2 or set("#?@") & set(bare):
             raise ValueError(expected)
         return bare
 
@@ -156,7 +154,10 @@ def host_patterns() -> Kind:
     """Host names, with ``*`` for any part; in a text they are separated by commas."""
 
     def parse(value: object) -> tuple[str, ...]:
-        return tuple(_host_pattern(item) for item in _items(value))
+        patterns = tuple(_host_pattern(item) for item in _items(value))
+        if not patterns:
+            raise ValueError("at least one host name (leave the setting out to allow all)")
+        return patterns
 
     return parse
 
@@ -166,19 +167,22 @@ def _host_pattern(item: object) -> str:
     if not isinstance(item, str):
         raise ValueError(expected)
     try:
-        host = plain_host(item.strip("[]") if item.startswith("[") else item)
+        host = plain_host(item)
     except BadUrl:
         raise ValueError(expected) from None
-    if not re.fullmatch(r"[a-z0-9_.*:-]+", host) or re.fullmatch(r".*:\d+", host):
+    if not re.fullmatch(r"[a-z0-9_.*-]+|\[[0-9a-f:.]+\]", host):
         raise ValueError(expected)
-    return f"[{host}]" if item.startswith("[") else host
+    return host
 
 
 def secrets() -> Kind:
     """One secret or several; in a text they are separated by commas."""
 
     def parse(value: object) -> tuple[str, ...]:
-        return tuple(_secret(item) for item in _items(value))
+        found = tuple(_secret(item) for item in _items(value))
+        if not found:
+            raise ValueError("one secret or several (leave the setting out for none)")
+        return found
 
     return parse
 
@@ -195,13 +199,15 @@ def secret_table() -> Kind:
 
     def parse(value: object) -> Mapping[str, str]:
         if isinstance(value, str):
-            pairs = [item.partition("=")[::2] for item in value.split(",") if item]
+            pairs = [item.strip().partition("=")[::2] for item in value.split(",") if item.strip()]
             table: Mapping[object, object] = dict(pairs)
             if len(table) != len(pairs):
                 raise ValueError(expected)
         elif isinstance(value, Mapping):
             table = value
         else:
+            raise ValueError(expected)
+        if not table:
             raise ValueError(expected)
         for name, item in table.items():
             if not isinstance(name, str) or not name or not isinstance(item, str) or not item:

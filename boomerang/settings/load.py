@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from difflib import get_close_matches
 from typing import Any, Final
 
@@ -11,7 +11,7 @@ import attrs
 from attrs import field, frozen
 
 from boomerang.settings.kinds import Declaration
-from boomerang.settings.values import Settings
+from boomerang.settings.values import RetrySettings, Settings
 
 PREFIX: Final = "BOOMERANG_"
 
@@ -34,7 +34,7 @@ class Sources:
     the process's; ``file`` the text of the TOML file, ``file_name`` for messages.
     """
 
-    options: Mapping[str, object] = field(factory=dict)
+    options: Mapping[str, object] = field(factory=dict, repr=False)
     environment: Mapping[str, str] = field(factory=dict, repr=False)
     file: str = field(default="", repr=False)
     file_name: str = "boomerang.toml"
@@ -86,8 +86,7 @@ def load_settings(sources: Sources) -> Settings:
             except ValueError as error:
                 problems.append(_problem(declared, where, raw, error))
     problems.extend(_unknown(sources, in_file, known))
-    if not problems:
-        problems.extend(_contradictions(values))
+    problems.extend(_contradictions(values))
     if problems:
         raise InvalidSettings(problems)
     settings: Settings = _build(Settings, "", values)
@@ -99,6 +98,9 @@ def _toml(sources: Sources, problems: list[str]) -> Mapping[str, Any]:
         return tomllib.loads(sources.file)
     except tomllib.TOMLDecodeError as error:
         problems.append(f"{sources.file_name} is not TOML: {_without_values(error)}")
+        return {}
+    except ValueError:  # a number of more digits than Python reads
+        problems.append(f"{sources.file_name} is not TOML: it has a number that is too long")
         return {}
 
 
@@ -160,16 +162,28 @@ def _unknown(
             yield f"{name} is not a setting{_meant(name, known)}"
 
 
-def _meant(name: str, known: Any) -> str:
-    close = get_close_matches(name, list(known), n=1)
-    return f"; did you mean {close[0]}?" if close else ""
+def _meant(name: str, known: Iterable[str]) -> str:
+    """A known name that is much like this one, or the same but for its section."""
+    names = {known_name.removeprefix(PREFIX): known_name for known_name in known}
+    bare = name.removeprefix(PREFIX)
+    close = [each for each in names if each.rpartition(".")[2] == bare] or get_close_matches(
+        bare, list(names), n=1
+    )
+    return f"; did you mean {names[close[0]]}?" if close else ""
 
 
 def _contradictions(values: Mapping[str, Any]) -> Iterator[str]:
+    """Settings that are right alone and wrong together."""
     if "status.user" in values and "status.password" not in values:
         yield "status.user is set, expected status.password too"
     if "status.password" in values and "status.user" not in values:
         yield "status.password is set, expected status.user too"
+    retry = _build(RetrySettings, "retry.", values)
+    if retry.window <= retry.wait:
+        yield (
+            f"retry.window is {retry.window:g}, expected more than retry.wait, which is"
+            f" {retry.wait:g}: a failure would be forgotten before its second chance"
+        )
 
 
 def _build(owner: type, prefix: str, values: Mapping[str, Any]) -> Any:

@@ -12,7 +12,14 @@ from collections.abc import Callable
 from typing import Final, Protocol, TypeVar
 
 from attrs import evolve, frozen
-from twisted.internet.defer import CancelledError, Deferred, TimeoutError, succeed
+from twisted.internet.defer import (
+    CancelledError,
+    Deferred,
+    TimeoutError,
+    fail,
+    maybeDeferred,
+    succeed,
+)
 from twisted.internet.interfaces import IReactorTime
 from twisted.internet.task import LoopingCall
 from twisted.logger import Logger
@@ -20,6 +27,7 @@ from twisted.python.failure import Failure as Trouble
 
 from boomerang.stores.interfaces import Claim, ClaimStore, Failure, StoreUnavailable
 from boomerang.stores.memory import MemoryStore
+from boomerang.stores.patience import Patience
 
 T = TypeVar("T")
 
@@ -78,6 +86,7 @@ class FailsafeStore:
         self._wall_clock = wall_clock
         self._watcher = watcher
         self._memory = MemoryStore(clock)
+        self._patience = Patience(clock, seconds=PATIENCE)
         self._probing = LoopingCall(self._look_whether_it_is_back)
         self._probing.clock = clock
         self._closed = False
@@ -85,44 +94,54 @@ class FailsafeStore:
 
     def open(self) -> Deferred[None]:
         """Open the store; fires within `PATIENCE`, whether or not it is there."""
-        return self._in_time(self._store.open()).addErrback(self._failed)
+        return self._in_time(maybeDeferred(self._store.open)).addErrback(self._failed)
 
     def claim(self, failure: Failure) -> Deferred[SafeClaim]:
         """Count a failure; never fails. Cancelling the Deferred leaves the claim as it is."""
         noted = self._memory.claim_now(failure)
         if self.degraded is not None:
             return succeed(SafeClaim(noted, degraded=True))
-        began = self._clock.seconds()
         answer: Deferred[SafeClaim] = Deferred(lambda cancelled: None)
-
-        def answered(claim: Claim) -> None:
-            self._watcher.store_answered(self._clock.seconds() - began)
-            if not answer.called:
-                answer.callback(SafeClaim(_stricter(claim, noted), degraded=False))
-
-        def failed(trouble: Trouble) -> None:
-            self._failed(trouble)
-            if not answer.called:
-                spent = self._clock.seconds() - began
-                answer.callback(SafeClaim(_later(noted, spent), degraded=True))
-
-        claimed = self._in_time(self._store.claim(failure))
-        claimed.addCallbacks(answered, failed).addErrback(self._unexpected)
+        try:
+            claimed = self._store.claim(failure)
+        except Exception:  # logged below, like all that a store should not do
+            claimed = fail()
+        self._patience.limit(claimed)
+        known = (answer, noted, self._clock.seconds())
+        claimed.addCallbacks(self._answered, self._refused, callbackArgs=known, errbackArgs=known)
+        claimed.addErrback(self._refused, *known)  # the store's answer made no sense
         return answer
+
+    def _answered(
+        self, claim: Claim, answer: Deferred[SafeClaim], noted: Claim, began: float
+    ) -> None:
+        spent = self._clock.seconds() - began
+        self._watcher.store_answered(spent)
+        if not answer.called:
+            answer.callback(SafeClaim(_stricter(claim, noted, spent), degraded=False))
+
+    def _refused(
+        self, trouble: Trouble, answer: Deferred[SafeClaim], noted: Claim, began: float
+    ) -> None:
+        self._failed(trouble)
+        if not answer.called:
+            spent = self._clock.seconds() - began
+            answer.callback(SafeClaim(_later(noted, spent), degraded=True))
 
     def close(self) -> Deferred[None]:
         """Close the store; a store that hangs is left alone after two seconds."""
         self._closed = True
         if self._probing.running:
             self._probing.stop()
-        closed = self._store.close().addTimeout(_CLOSING, self._clock)
+        closed = maybeDeferred(self._store.close).addTimeout(_CLOSING, self._clock)
         return closed.addErrback(self._unexpected)
 
     def _in_time(self, answer: Deferred[T]) -> Deferred[T]:
-        return answer.addTimeout(PATIENCE, self._clock)
+        self._patience.limit(answer)
+        return answer
 
     def _failed(self, trouble: Trouble) -> None:
-        late = trouble.check(TimeoutError, CancelledError) is not None
+        late = trouble.check(CancelledError) is not None
         if not late and not trouble.check(StoreUnavailable):
             self._unexpected(trouble)
         self._watcher.store_failed("timeout" if late else "unavailable")
@@ -140,14 +159,15 @@ class FailsafeStore:
 
     def _look_whether_it_is_back(self) -> Deferred[None]:
         """One probe; `LoopingCall` begins no other before it has ended."""
-        probed = self._in_time(self._store.open()).addCallback(lambda _: self._store.probe())
-        return self._in_time(probed).addCallbacks(self._is_back, self._is_not_back)
+        opened = self._in_time(maybeDeferred(self._store.open))
+        probed = opened.addCallback(lambda _: self._in_time(self._store.probe()))
+        return probed.addCallbacks(self._is_back, self._is_not_back)
 
     def _is_back(self, _: object) -> None:
-        self._probing.stop()
         degraded, self.degraded = self.degraded, None
-        if degraded is None:
+        if degraded is None or self._closed:  # closed while the probe was under way
             return
+        self._probing.stop()
         self._watcher.store_degraded(False)
         self._log.info(
             "store recovered store={store} after={seconds:.1f}",
@@ -156,7 +176,7 @@ class FailsafeStore:
         )
 
     def _is_not_back(self, trouble: Trouble) -> None:
-        if not trouble.check(StoreUnavailable, TimeoutError, CancelledError):
+        if not trouble.check(StoreUnavailable, CancelledError):
             self._unexpected(trouble)
 
     def _unexpected(self, trouble: Trouble) -> None:
@@ -165,10 +185,11 @@ class FailsafeStore:
             self._log.failure("store={store} failed unexpectedly", trouble, store=self.name)
 
 
-def _stricter(claim: Claim, noted: Claim) -> Claim:
-    """What the store says, unless this process knows of more failures than the store does."""
-    known = noted if noted.attempt > claim.attempt else claim
-    return evolve(known, round=max(claim.round, noted.round))
+def _stricter(claim: Claim, noted: Claim, seconds: float) -> Claim:
+    """What the store says, unless this process knew of more failures some seconds ago."""
+    known = _later(noted, seconds) if noted.attempt > claim.attempt else claim
+    most = max(claim.round, noted.round)
+    return known if known.round == most else evolve(known, round=most)
 
 
 def _later(claim: Claim, seconds: float) -> Claim:

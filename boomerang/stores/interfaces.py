@@ -43,7 +43,10 @@ class StoreUnavailable(Exception):
 
 
 class ClaimStore(Protocol):
-    """A store of claims. Whatever goes wrong, the Deferreds fail with `StoreUnavailable`."""
+    """A store of claims. Whatever goes wrong, the Deferreds fail with `StoreUnavailable`.
+
+    How long to wait is for the caller to say: what takes too long is cancelled.
+    """
 
     def open(self) -> Deferred[None]:
         """Get ready. May be called again after it failed."""

@@ -15,7 +15,8 @@ from boomerang.stores.address import MemoryAddress, RedisAddress, SqliteAddress,
 from boomerang.stores.interfaces import ClaimStore
 from boomerang.stores.memory import MemoryStore
 from boomerang.stores.redis import RedisStore
-from boomerang.stores.redis_connection import RedisConnection, endpoint_of
+from boomerang.stores.redis_connection import RedisConnection
+from boomerang.stores.redis_endpoint import endpoint_of
 from boomerang.stores.sqlite import SqliteStore
 from boomerang.stores.sqlite_file import SqliteFile
 
@@ -31,7 +32,7 @@ def make_store(address: StoreAddress, reactor: Any) -> ClaimStore:
             file = SqliteFile(path, wall_clock=time.time)
             return SqliteStore(file, run=_one_thread(reactor), clock=reactor)
         case RedisAddress(prefix=prefix):
-            connection = RedisConnection(address, endpoint_of(address, reactor))
+            connection = RedisConnection(address, endpoint_of(address, reactor), clock=reactor)
             return RedisStore(connection, prefix=prefix)
 
 

@@ -1,8 +1,7 @@
 """Claims in Redis, shared by all instances that use it: through txredisapi.
 
-One connection, spoken to directly: commands are pipelined on it, and the pool's wrapper would
-double the cost of a claim. txredisapi is untyped; nothing else in the house imports it, except
-`boomerang.stores.redis_connection`.
+One connection, spoken to directly: commands are pipelined on it. txredisapi is untyped; nothing
+else in the house imports it, except `boomerang.stores.redis_connection`.
 """
 
 from __future__ import annotations
@@ -11,7 +10,7 @@ from importlib.resources import files
 from typing import Any, Final
 
 import txredisapi
-from twisted.internet.defer import Deferred, fail
+from twisted.internet.defer import CancelledError, Deferred, fail
 from twisted.python.failure import Failure as Trouble
 
 from boomerang.stores.interfaces import Claim, Failure, StoreUnavailable
@@ -57,15 +56,18 @@ class RedisStore:
     def _do(self, command: str, *args: Any, **options: Any) -> Deferred[Any]:
         protocol = self._connection.protocol
         if protocol is None:
-            return fail(StoreUnavailable("Redis: not connected"))
+            return fail(StoreUnavailable(f"Redis: {self._connection.trouble}"))
         try:
             reply: Deferred[Any] = getattr(protocol, command)(*args, **options)
-        except (txredisapi.RedisError, ValueError) as error:
+        except txredisapi.RedisError as error:
             return fail(StoreUnavailable(f"Redis: {error}"))
         return reply.addErrback(self._unavailable)
 
     def _unavailable(self, trouble: Trouble) -> Trouble:
-        trouble.trap(txredisapi.RedisError, ValueError)
+        if trouble.check(CancelledError):  # too late: whatever hangs, a new connection may not
+            self._connection.reconnect()
+            return trouble
+        trouble.trap(txredisapi.RedisError)
         reason = trouble.getErrorMessage()
         if reason.startswith(_NOT_OUR_MASTER):
             self._connection.reconnect()

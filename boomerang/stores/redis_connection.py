@@ -1,90 +1,96 @@
 """One connection to Redis that always comes back: from a crash, a hang, a failover.
 
-Measured facts about txredisapi 1.6 behind the choices here: a failed handshake stops its
-reconnecting for ever unless `stopTrying` is overridden; numbers are guessed from replies unless
-``convertNumbers`` is off; a reply timeout aborts the connection, which is what a hung server needs.
+Our own loop around a protocol of txredisapi (1.6), instead of its factory: that one stops for ever
+after a failed handshake, keeps every lost connection in a queue, calls a connection usable before
+the server has said a word, which lets a failed TLS handshake be repeated ten times a second, and
+tells nobody why it cannot connect.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from functools import partial
 from typing import Any, Final
 
 import txredisapi
-from twisted.internet.defer import Deferred, succeed
-from twisted.internet.endpoints import HostnameEndpoint, wrapClientTLS
-from twisted.internet.interfaces import (
-    IProtocol,
-    IProtocolFactory,
-    IStreamClientEndpoint,
-)
+from twisted.internet.defer import CancelledError, Deferred, fail, succeed
+from twisted.internet.interfaces import IReactorTime, IStreamClientEndpoint
 from twisted.internet.protocol import Factory
-from twisted.internet.ssl import Certificate, CertificateOptions, optionsForClientTLS
+from twisted.internet.task import deferLater
 from twisted.logger import Logger
-from zope.interface import implementer
+from twisted.python.failure import Failure as Trouble
 
 from boomerang.stores.address import RedisAddress
 from boomerang.stores.interfaces import StoreUnavailable
 
-REPLY_TIMEOUT: Final = 0.2
-"""Seconds to a reply; below the 250 ms of a claim, so that a hung connection is replaced."""
+HANDSHAKE_TIMEOUT: Final = 1.0
+"""Seconds to each reply until the connection is in use, TLS included."""
 
-_CONNECT_TIMEOUT: Final = 1.0
+_FIRST_PAUSE: Final = 0.1
+_LONGEST_PAUSE: Final = 2.0
 
 
-class _Factory(txredisapi.RedisFactory):  # type: ignore[misc]
-    """Connects again and again, whatever went wrong, and says each reason once."""
+class RedisProtocol(txredisapi.RedisProtocol):  # type: ignore[misc]
+    """txredisapi's protocol, which sees its own end coming and tells of it."""
 
-    initialDelay, maxDelay = 0.1, 2.0
-    _log = Logger(namespace="boomerang.stores.redis")
-    _said = ""
+    def __init__(self) -> None:
+        # Numbers would be guessed from replies otherwise: "+15551234567" would be an integer.
+        super().__init__(replyTimeout=HANDSHAKE_TIMEOUT, convertNumbers=False)
+        self.lost: Deferred[None] = Deferred()
+        self.why = ""
 
-    def stopTrying(self) -> Deferred[None]:
-        """A failed handshake is tried again like a failed connection."""
-        return succeed(None)
+    def dataReceived(self, data: bytes, unpause: bool = False) -> None:
+        try:
+            super().dataReceived(data, unpause)
+        except txredisapi.InvalidData as error:  # not a Redis; nobody else would catch it
+            self.why = str(error)
+            self.transport.abortConnection()
 
-    def connectionError(self, why: object) -> None:
-        reason = str(why)
-        if reason != self._said:
-            self._said = reason
-            self._log.warn("{reason}", reason=reason)
+    def connectionLost(self, why: Trouble) -> None:
+        self.why = self.why or why.getErrorMessage()
+        super().connectionLost(why)
+        self.lost.callback(None)
+
+
+def protocol_factory() -> Factory[Any]:
+    """Makes a `RedisProtocol` for each connection."""
+    factory = Factory.forProtocol(RedisProtocol)
+    factory.noisy = False
+    return factory
 
 
 class RedisConnection:
-    """Keeps one connection to the server at ``endpoint``."""
+    """Keeps one connection to the server at ``endpoint``, as soon as it was opened.
 
-    def __init__(self, address: RedisAddress, endpoint: IStreamClientEndpoint) -> None:
+    ``protocol`` is the connection, `None` while there is none; ``trouble`` says why there is none.
+    """
+
+    _log = Logger(namespace="boomerang.stores.redis")
+
+    def __init__(
+        self, address: RedisAddress, endpoint: IStreamClientEndpoint, *, clock: IReactorTime
+    ) -> None:
+        self.protocol: Any = None
+        self.trouble = "not connected"
+        self._address = address
         self._endpoint = endpoint
-        self._make_factory = partial(
-            _Factory,
-            uuid=str(address),
-            dbid=address.database,
-            poolsize=1,
-            charset="utf-8",
-            username=address.username,
-            password=address.password,
-            replyTimeout=REPLY_TIMEOUT,
-            convertNumbers=False,
-        )
-        self._factory: _Factory | None = None
-
-    @property
-    def protocol(self) -> Any:
-        """The connection, `None` while there is none."""
-        return self._factory.pool[0] if self._factory is not None and self._factory.pool else None
+        self._clock = clock
+        self._waiting: list[Deferred[None]] = []
+        self._keeping: Deferred[None] | None = None
+        self._closed = False
 
     def open(self) -> Deferred[None]:
-        """Begin to connect; fires once connected. Cancelling it does not stop the attempts."""
-        if self._factory is None:
-            self._factory = self._make_factory()
-            self._factory.startConnecting(self._endpoint)
-        opened: Deferred[None] = Deferred()
-        if self._factory.deferred is None:
-            opened.callback(None)
-        else:
-            self._factory.deferred.addCallback(partial(_tell, opened))
-        return opened
+        """Begin to connect; fires once connected, or fails when an attempt did.
+
+        Further attempts are made all the same. Cancelling the Deferred does not stop them.
+        """
+        if self._closed:
+            return fail(StoreUnavailable("Redis: closed"))
+        if self.protocol is not None:
+            return succeed(None)
+        waiter: Deferred[None] = Deferred(self._waiting.remove)
+        self._waiting.append(waiter)
+        if self._keeping is None:
+            self._keeping = Deferred.fromCoroutine(self._keep_connected())
+        return waiter
 
     def reconnect(self) -> None:
         """Drop the connection, for a new one to wherever the endpoint then leads."""
@@ -92,84 +98,73 @@ class RedisConnection:
             self.protocol.transport.abortConnection()
 
     def close(self) -> Deferred[None]:
-        factory, self._factory = self._factory, None
-        if factory is None:
+        """Drop the connection for good."""
+        self._closed = True
+        keeping, self._keeping = self._keeping, None
+        if keeping is None:
             return succeed(None)
-        closed: Deferred[None] = factory.disconnect()
-        return closed
+        if self.protocol is None:
+            self._disconnected("closed")
+            keeping.cancel()
+        else:
+            self.reconnect()
+        return keeping.addErrback(_only_cancelled)
 
-
-def _tell(waiter: Deferred[None], handler: object) -> object:
-    if not waiter.called:
-        waiter.callback(None)
-    return handler
-
-
-def endpoint_of(address: RedisAddress, reactor: Any) -> IStreamClientEndpoint:
-    """The way to the server that the address names. Raises `OSError` for an unreadable PEM file."""
-    if address.service is not None:
-        return SentinelEndpoint(reactor, address.hosts, address.service)
-    ((host, port),) = address.hosts
-    endpoint = HostnameEndpoint(reactor, host, port, timeout=_CONNECT_TIMEOUT)
-    return wrapClientTLS(_tls(address, host), endpoint) if address.tls else endpoint
-
-
-def _tls(address: RedisAddress, host: str) -> Any:
-    if not address.verify:
-        return CertificateOptions()
-    if address.authority is None:
-        return optionsForClientTLS(host)
-    with open(address.authority, "rb") as pem:
-        return optionsForClientTLS(host, trustRoot=Certificate.loadPEM(pem.read()))
-
-
-@implementer(IStreamClientEndpoint)
-class SentinelEndpoint:
-    """Asks the Sentinels, one after the other, where the master is, before every connection.
-
-    Own code, for txredisapi's discovery takes ten seconds when no Sentinel answers, and leaves
-    failures of its role check unhandled. A former master is recognised by its READONLY.
-    """
-
-    def __init__(self, reactor: Any, sentinels: Sequence[tuple[str, int]], service: str) -> None:
-        self._reactor = reactor
-        self._sentinels = tuple(sentinels)
-        self._service = service
-
-    def connect(self, protocolFactory: IProtocolFactory) -> Deferred[IProtocol]:
-        return Deferred.fromCoroutine(self._connect(protocolFactory))
-
-    async def _connect(self, protocolFactory: IProtocolFactory) -> IProtocol:
-        reasons = []
-        for sentinel in self._sentinels:
+    async def _keep_connected(self) -> None:
+        """Connect, wait until the connection is lost, begin anew; closing ends it."""
+        pause = _FIRST_PAUSE
+        while True:
             try:
-                host, port = await self._ask(sentinel)
-                return await self._endpoint(host, port).connect(protocolFactory)
-            except Exception as error:  # any of a dozen network errors: the next one may know
-                reasons.append(f"{sentinel[0]}:{sentinel[1]}: {error or type(error).__name__}")
-        raise StoreUnavailable("no Sentinel leads to a master: " + "; ".join(reasons))
+                protocol = await self._connect()
+            except Exception as error:  # any of a dozen network errors, all to be tried again
+                if not self._closed:
+                    self._failed(str(error) or type(error).__name__)
+            else:
+                pause = _FIRST_PAUSE
+                self._connected(protocol)
+                await protocol.lost
+                self._disconnected("closed" if self._closed else "connection lost")
+            if self._closed:
+                return
+            await deferLater(self._clock, pause)
+            pause = min(2 * pause, _LONGEST_PAUSE)
 
-    async def _ask(self, sentinel: tuple[str, int]) -> tuple[str, int]:
-        make: Callable[[], Any] = partial(
-            txredisapi.RedisProtocol, replyTimeout=_CONNECT_TIMEOUT, convertNumbers=False
-        )
-        connection: Any = await self._endpoint(*sentinel).connect(_factory_for(make))
+    async def _connect(self) -> Any:
+        """A connection over which the server has answered."""
+        protocol: Any = await self._endpoint.connect(protocol_factory())
         try:
-            reply = await connection.execute_command(
-                "SENTINEL", "get-master-addr-by-name", self._service
-            )
-        finally:
-            connection.transport.loseConnection()
-        if not reply:
-            raise StoreUnavailable(f"knows no service {self._service}")
-        return str(reply[0]), int(reply[1])
+            if self._address.password is not None:
+                await protocol.auth(self._address.password, self._address.username)
+            if self._address.database is not None:
+                await protocol.select(self._address.database)
+            await protocol.ping()
+        except BaseException as error:
+            protocol.transport.abortConnection()
+            if isinstance(error, txredisapi.ConnectionError) and protocol.why:
+                raise StoreUnavailable(protocol.why) from None
+            raise
+        protocol.replyTimeout = None  # a timer per claim is dear; see `RedisStore` on late replies
+        return protocol
 
-    def _endpoint(self, host: str, port: int) -> HostnameEndpoint:
-        return HostnameEndpoint(self._reactor, host, port, timeout=_CONNECT_TIMEOUT)
+    def _connected(self, protocol: Any) -> None:
+        self.protocol = protocol
+        self.trouble = ""
+        waiting, self._waiting = self._waiting, []
+        for waiter in waiting:
+            waiter.callback(None)
+
+    def _failed(self, reason: str) -> None:
+        if reason != self.trouble:  # each reason is logged once
+            self._log.warn("Redis: {reason}", reason=reason)
+        self._disconnected(reason)
+
+    def _disconnected(self, reason: str) -> None:
+        self.protocol = None
+        self.trouble = reason
+        waiting, self._waiting = self._waiting, []
+        for waiter in waiting:
+            waiter.errback(StoreUnavailable(f"Redis: {reason}"))
 
 
-def _factory_for(make: Callable[[], Any]) -> Factory:
-    factory = Factory()
-    factory.noisy = False
-    factory.buildProtocol = lambda address: make()  # type: ignore[method-assign]
-    return factory
+def _only_cancelled(trouble: Trouble) -> None:
+    trouble.trap(CancelledError)

@@ -44,7 +44,7 @@ class SqliteStore:
         return self.probe()
 
     def claim(self, failure: Failure) -> Deferred[Claim]:
-        waiter: Deferred[Claim] = Deferred(lambda cancelled: self._waiting.pop(cancelled, None))
+        waiter: Deferred[Claim] = Deferred(self._claim_cancelled)
         self._waiting[waiter] = failure
         self._wake()
         return waiter
@@ -57,6 +57,9 @@ class SqliteStore:
 
     def close(self) -> Deferred[None]:
         return self._run(self._file.close)
+
+    def _claim_cancelled(self, waiter: Deferred[Claim]) -> None:
+        self._waiting.pop(waiter, None)
 
     def _probe_cancelled(self, waiter: Deferred[None]) -> None:
         if waiter in self._probing:

@@ -11,7 +11,8 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
@@ -124,7 +125,10 @@ class Daemon:
         ]
 
     def health(self) -> dict[str, Any]:
-        found: dict[str, Any] = json.loads(get(self.port, "/health").body)
+        """What it says of itself; it serves, so it answers with 200."""
+        answer = get(self.port, "/health")
+        assert answer.status == 200
+        found: dict[str, Any] = json.loads(answer.body)
         return found
 
     def status(self) -> str:
@@ -137,7 +141,7 @@ class Daemon:
         """Whether a new connection is refused."""
         try:
             socket.create_connection(("127.0.0.1", self.port), timeout=LIMIT).close()
-        except ConnectionRefusedError:
+        except ConnectionError:  # refused, or reset while the socket was being closed
             return True
         return False
 
@@ -158,6 +162,16 @@ class Daemon:
         callers = [self.fail(one) for one in failed]
         eventually(lambda: self.held() == len(callers))
         return callers
+
+    def uses_its_store(self) -> bool:
+        """Whether a failure is counted in the store now, and not in the process's memory alone.
+
+        It takes one that is not held: repeating cannot mend it.
+        """
+        failed = FailedCall(error_code="12100")
+        self.rescue(failed)
+        (line,) = [line for line in self.log().splitlines() if failed.sid in line]
+        return line.endswith("degraded=no")
 
     def signal(self, number: signal.Signals) -> None:
         self.process.send_signal(number)
@@ -192,6 +206,14 @@ class Daemons:
         command = (*prefix, *COMMAND, *settings, *options)
         return self.launch(*command, more=more).wait_until_ready()
 
+    def start_two(self, *, store: str, wait: float = 0.3) -> tuple[Daemon, Daemon]:
+        """Two instances on one store, both connected with it."""
+        settings = ("--listen", ANY_PORT, "--store", store, "--retry-wait", str(wait))
+        one, other = (self.launch(*COMMAND, *settings) for _ in range(2))
+        for daemon in (one, other):
+            eventually(daemon.wait_until_ready().uses_its_store)
+        return one, other
+
     def launch(
         self,
         *command: str,
@@ -219,3 +241,13 @@ class Daemons:
     def mistakes(self) -> list[str]:
         """What any of the logs says of a bug."""
         return [line for daemon in self._started for line in daemon.mistakes()]
+
+
+@contextmanager
+def ended(daemons: Daemons) -> Iterator[Daemons]:
+    """Ends the daemons in any case, and fails if one of their logs speaks of a bug."""
+    try:
+        yield daemons
+    finally:
+        daemons.kill_all()
+    assert daemons.mistakes() == []

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.integration.caller import LATE, FailedCall, answers
-from tests.integration.daemon import Daemons, until
+from tests.integration.daemon import Daemons, eventually, until
 from tests.servers import RedisServer
 
 
@@ -25,12 +25,14 @@ def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
 def test_crash(daemons: Daemons, store: str) -> None:
     """Killed in the midst of its work, it recognises every failure again that it has answered."""
     daemon = daemons.start(store=store)
+    eventually(daemon.uses_its_store)
     failed = [FailedCall() for _ in range(50)]
     assert {answer.decision for answer in daemon.rescue_all(failed)} == {"retry; attempt=1"}
     others = [daemon.fail(FailedCall()) for _ in range(200)]
     daemon.kill()
 
     again = daemons.start(store=store)
+    eventually(again.uses_its_store)
 
     assert {answer.decision for answer in again.rescue_all(failed)} == {"give-up; attempt=2"}
     assert again.rescue(FailedCall()).decision == "retry; attempt=1"
@@ -41,14 +43,17 @@ def test_crash(daemons: Daemons, store: str) -> None:
 
 def test_crash_while_a_call_is_held(daemons: Daemons, store: str) -> None:
     """When Twilio repeats a request whose host has crashed, it is released at the first instant."""
-    wait = 3.5
+    wait = 3.0
     daemon = daemons.start(store=store, wait=wait)
+    eventually(daemon.uses_its_store)
     failed = FailedCall()
     (lost,) = daemon.hold([failed])
     daemon.kill()
     assert lost.is_closed()
 
-    answer = daemons.start(store=store, wait=wait).rescue(failed)
+    again = daemons.start(store=store, wait=wait)
+    eventually(again.uses_its_store)
+    answer = again.rescue(failed)
 
     assert answer.decision == "retry; attempt=1"
     assert wait - 0.05 <= answer.at - lost.sent_at <= wait + LATE
@@ -57,7 +62,7 @@ def test_crash_while_a_call_is_held(daemons: Daemons, store: str) -> None:
 
 def test_second_failure_at_another_instance(daemons: Daemons, store: str) -> None:
     """A second failure is recognised by whichever instance Twilio reaches."""
-    one, other = daemons.start(store=store), daemons.start(store=store)
+    one, other = daemons.start_two(store=store)
     failed = [FailedCall() for _ in range(20)]
 
     assert {answer.decision for answer in one.rescue_all(failed)} == {"retry; attempt=1"}
@@ -67,7 +72,7 @@ def test_second_failure_at_another_instance(daemons: Daemons, store: str) -> Non
 
 def test_repeat_at_another_instance(daemons: Daemons, store: str) -> None:
     """Twilio's repeat at another instance is released at the first one's instant."""
-    one, other = daemons.start(store=store, wait=1.5), daemons.start(store=store, wait=1.5)
+    one, other = daemons.start_two(store=store, wait=1.5)
     failed = FailedCall()
     first = one.fail(failed)
     until(first.sent_at + 0.8)
@@ -81,7 +86,7 @@ def test_repeat_at_another_instance(daemons: Daemons, store: str) -> None:
 
 def test_same_moment(daemons: Daemons, store: str) -> None:
     """Requests that reach two instances in the same moment count as one failure each."""
-    one, other = daemons.start(store=store, wait=1), daemons.start(store=store, wait=1)
+    one, other = daemons.start_two(store=store, wait=1)
     failed = [FailedCall() for _ in range(100)]
 
     found = answers([daemon.fail(call) for call in failed for daemon in (one, other)])

@@ -2,18 +2,45 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
 import attrs
+import pytest
+from attrs import frozen
 
-from tests.integration.caller import LATE, Answer, FailedCall, answers
-from tests.integration.daemon import COMMAND, Daemon, Daemons, eventually, until
+from tests.integration.caller import LATE, LIMIT, Answer, FailedCall, answers
+from tests.integration.daemon import COMMAND, Daemon, Daemons, ended, eventually, until
 from tests.servers import free_port
 
 WAIT = 1.0
 """Seconds that the module's daemon holds a call."""
 
 APOLOGY = "https://twimlets.example.com/message?Message%5B0%5D=Sorry&"
+
+
+@frozen
+class Unconfigured:
+    """A daemon that was told its port alone, and the answer that it gives to one call."""
+
+    daemon: Daemon
+    port: int
+    failed: FailedCall
+    answer: Future[Answer]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def unconfigured(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Unconfigured]:
+    """Begins with the module, so that its 8 seconds pass while the other tests run."""
+    port = free_port()
+    with (
+        ended(Daemons(tmp_path_factory.mktemp("unconfigured"))) as daemons,
+        ThreadPoolExecutor(1) as thread,
+    ):
+        daemon = daemons.launch(*COMMAND, more={"PORT": str(port)}).wait_until_ready()
+        failed = FailedCall()
+        yield Unconfigured(daemon, port, failed, thread.submit(daemon.rescue, failed))
 
 
 def held_for(answer: Answer, seconds: float) -> bool:
@@ -78,29 +105,17 @@ def test_second_failure_with_fallback(daemon: Daemon) -> None:
     assert daemon.rescue(attrs.evolve(by_get, error_url=APOLOGY)).status == 500
 
 
-def test_each_caller_for_himself(daemon: Daemon) -> None:
-    """Another caller's failure of the same URL gets a second chance of its own."""
-    unlucky = FailedCall()
-    daemon.rescue(unlucky)
-    assert daemon.rescue(unlucky).status == 500
-
-    answer = daemon.rescue(FailedCall(error_url=unlucky.error_url))
-
-    assert answer.decision == "retry; attempt=1"
-    assert held_for(answer, WAIT)
-
-
-def test_each_url_for_itself(daemon: Daemon) -> None:
-    """Another URL of the same call gets a second chance of its own."""
+def test_each_for_itself(daemon: Daemon) -> None:
+    """Another caller at the same URL, and another URL of the same call, get their own chance."""
     failed = FailedCall()
-    other = attrs.evolve(failed, error_url="https://app.example.com/gather?step=2")
     daemon.rescue(failed)
+    assert daemon.rescue(failed).status == 500
+    other_caller = FailedCall(error_url=failed.error_url)
+    other_url = attrs.evolve(failed, error_url="https://app.example.com/gather?step=2")
 
-    answer = daemon.rescue(other)
-
-    assert answer.decision == "retry; attempt=1"
-    assert answer.redirect[1] == other.error_url
-    assert held_for(answer, WAIT)
+    for answer in daemon.rescue_all([other_caller, other_url]):
+        assert answer.decision == "retry; attempt=1"
+        assert held_for(answer, WAIT)
 
 
 def test_repeat_of_a_held_request(daemon: Daemon) -> None:
@@ -165,15 +180,14 @@ def test_connection_is_kept(daemon: Daemon) -> None:
     caller.hang_up()
 
 
-def test_no_configuration_at_all(daemons: Daemons) -> None:
+def test_no_configuration_at_all(unconfigured: Unconfigured) -> None:
     """With nothing but ``PORT``, in an empty directory, a call is held for 8 s, then sent back."""
-    port = free_port()
-    daemon = daemons.launch(*COMMAND, more={"PORT": str(port)}).wait_until_ready()
-    failed = FailedCall()
+    daemon = unconfigured.daemon
+    failed = unconfigured.failed
 
-    answer = daemon.rescue(failed)
+    answer = unconfigured.answer.result(LIMIT)
 
-    assert daemon.port == port
+    assert daemon.port == unconfigured.port
     assert answer.redirect == ("POST", failed.error_url)
     assert held_for(answer, 8.0)
     assert daemon.rescue(failed).status == 500

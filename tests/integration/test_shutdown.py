@@ -12,6 +12,8 @@ from tests.integration.daemon import Daemons, eventually
 
 TERM, INT = signal.SIGTERM, signal.SIGINT
 
+WAIT = 1.5
+
 PROMPT = 2.0
 """Seconds in which a process that waits for nobody has ended."""
 
@@ -21,7 +23,7 @@ HEALTH = b"GET /health HTTP/1.1\r\nHost: boomerang.example.com\r\n\r\n"
 @pytest.mark.parametrize("number", [TERM, INT])
 def test_held_calls_are_answered(daemons: Daemons, number: signal.Signals) -> None:
     """Told to stop, it refuses new connections at once, and holds those it has to their end."""
-    daemon = daemons.start(wait=2)
+    daemon = daemons.start(wait=WAIT)
     failed = [FailedCall() for _ in range(50)]
     callers = daemon.hold(failed)
 
@@ -32,7 +34,7 @@ def test_held_calls_are_answered(daemons: Daemons, number: signal.Signals) -> No
 
     assert [answer.redirect for answer in found] == [("POST", one.error_url) for one in failed]
     assert {answer.decision for answer in found} == {"retry; attempt=1"}
-    assert all(2 - 0.01 <= answer.seconds <= 2 + LATE for answer in found)
+    assert all(WAIT - 0.01 <= answer.seconds <= WAIT + LATE for answer in found)
     assert daemon.exit_status(within=PROMPT) == 0
 
 
@@ -52,14 +54,14 @@ def test_grace(daemons: Daemons) -> None:
 
 def test_told_more_than_once(daemons: Daemons) -> None:
     """Platforms send SIGTERM several times: that changes nothing, and alarms nobody."""
-    daemon = daemons.start(wait=2)
+    daemon = daemons.start(wait=WAIT)
     callers = daemon.hold([FailedCall() for _ in range(10)])
 
     for _ in range(3):
         daemon.signal(TERM)
         eventually(daemon.is_refusing)
 
-    assert all(2 - 0.01 <= answer.seconds <= 2 + LATE for answer in answers(callers))
+    assert all(WAIT - 0.01 <= answer.seconds <= WAIT + LATE for answer in answers(callers))
     assert daemon.exit_status(within=PROMPT) == 0
     assert daemon.log().count("received SIGTERM") == 1
     assert "Can't stop reactor" not in daemon.log()

@@ -12,7 +12,10 @@ from tests.integration.caller import LATE, Answer, FailedCall, answers
 from tests.integration.daemon import Daemon, Daemons, eventually
 from tests.servers import RedisServer, SentinelGroup
 
-WAIT = 0.5
+WAIT = 0.3
+
+LONGER = 0.7
+"""Seconds of waiting where something is to happen meanwhile."""
 
 FIRST, SECOND, THIRD = "retry; attempt=1", "give-up; attempt=2", "give-up; attempt=3"
 
@@ -34,10 +37,10 @@ def becomes(daemon: Daemon, status: str) -> bool:
     return eventually(lambda: daemon.status() == status)
 
 
-def serves_without_store(daemon: Daemon) -> FailedCall:
+def serves_without_store(daemon: Daemon, *, wait: float = WAIT) -> FailedCall:
     """Prove that calls are answered, and second failures recognised; returns one that was."""
     failed = new_calls()
-    assert in_time(daemon.rescue_all(failed))
+    assert in_time(daemon.rescue_all(failed), wait=wait)
     assert {answer.decision for answer in daemon.rescue_all(failed)} == {SECOND}
     assert daemon.health()["degraded"][0]["part"] == "store"
     assert "degraded=yes" in daemon.log()
@@ -47,43 +50,42 @@ def serves_without_store(daemon: Daemon) -> FailedCall:
 def uses_its_store(daemon: Daemon) -> bool:
     """Whether a new claim is made in the store."""
     failed = FailedCall()
-    return (
-        daemon.rescue(failed).decision == FIRST
-        and f"sid={failed.sid} held=0.5" in daemon.log()
-        and daemon.log().splitlines()[-1].endswith("degraded=no")
-    )
+    assert daemon.rescue(failed).decision == FIRST
+    (line,) = [line for line in daemon.log().splitlines() if failed.sid in line]
+    return line.endswith("degraded=no")
 
 
-def test_redis_is_down_at_the_start(daemons: Daemons, tmp_path: Path) -> None:
-    """Without Redis it starts and serves; once Redis comes up it is used, and nothing forgotten."""
+@pytest.mark.parametrize("hanging", [False, True], ids=["down", "hanging"])
+def test_redis_is_not_there_at_the_start(daemons: Daemons, tmp_path: Path, hanging: bool) -> None:
+    """Without Redis it starts and serves; once Redis is there it is used, and nothing forgotten."""
     with RedisServer(tmp_path) as server:
-        server.kill()
-        daemon = daemons.start(store=server.url(), wait=WAIT)
+        (server.pause if hanging else server.kill)()
+        daemon = daemons.start(store=server.url(path="/1"), wait=WAIT)
         assert becomes(daemon, "degraded")
         failed = serves_without_store(daemon)
 
-        server.start()
+        (server.resume if hanging else server.start)()
 
         assert becomes(daemon, "ok")
         assert daemon.rescue(failed).decision == THIRD
         assert uses_its_store(daemon)
-        assert server.command("KEYS", "boomerang:*")
+        assert "db1:keys=" in server.command("INFO", "keyspace")
 
 
 def test_redis_crashes(daemons: Daemons, tmp_path: Path) -> None:
     """Calls are held and answered through a crash of Redis, and failures before it are known."""
     with RedisServer(tmp_path) as server:
-        daemon = daemons.start(store=server.url(), wait=WAIT)
+        daemon = daemons.start(store=server.url(), wait=LONGER)
         failed = FailedCall()
         daemon.rescue(failed)
         held = daemon.hold(new_calls())
 
         server.kill()
 
-        assert in_time(answers(held))
+        assert in_time(answers(held), wait=LONGER)
         assert daemon.rescue(failed).decision == SECOND
         assert becomes(daemon, "degraded")
-        serves_without_store(daemon)
+        serves_without_store(daemon, wait=LONGER)
         server.start()
         assert becomes(daemon, "ok")
         assert uses_its_store(daemon)
@@ -110,13 +112,13 @@ def test_redis_hangs(daemons: Daemons, tmp_path: Path) -> None:
 def test_redis_hangs_while_stopping(daemons: Daemons, tmp_path: Path) -> None:
     """A Redis that hangs does not keep the process from its end."""
     with RedisServer(tmp_path) as server:
-        daemon = daemons.start(store=server.url(), wait=WAIT)
+        daemon = daemons.start(store=server.url(), wait=LONGER)
         held = daemon.hold(new_calls())
         server.pause()
 
         daemon.process.terminate()
 
-        assert in_time(answers(held))
+        assert in_time(answers(held), wait=LONGER)
         assert daemon.exit_status(within=4) == 0
 
 
@@ -162,7 +164,7 @@ def test_wrong_password(daemons: Daemons, tmp_path: Path) -> None:
 def test_failover(daemons: Daemons, tmp_path: Path) -> None:
     """When the master dies, calls are answered all the time, and claims go to its successor."""
     with SentinelGroup(tmp_path) as group:
-        daemon = daemons.start(store=group.url(), wait=WAIT)
+        daemon = daemons.start(store=group.url(), wait=LONGER)
         old = group.master()
         failed = FailedCall()
         daemon.rescue(failed)
@@ -170,14 +172,18 @@ def test_failover(daemons: Daemons, tmp_path: Path) -> None:
 
         old.kill()
 
-        assert in_time(answers(held))
+        assert in_time(answers(held), wait=LONGER)
         assert daemon.rescue(failed).decision == SECOND
         assert becomes(daemon, "degraded")
-        eventually(lambda: in_time(daemon.rescue_all(new_calls(5))) and group.master() is not old)
+        eventually(
+            lambda: (
+                in_time(daemon.rescue_all(new_calls(5)), wait=LONGER) and group.master() is not old
+            )
+        )
         assert becomes(daemon, "ok")
-        before = group.master().command("DBSIZE")
+        before = group.master().command("KEYS", "*")
         assert uses_its_store(daemon)
-        assert group.master().command("DBSIZE") == before + 2
+        assert len(set(group.master().command("KEYS", "*")) - set(before)) == 2
 
 
 def test_file_cannot_be_had(daemons: Daemons, tmp_path: Path) -> None:

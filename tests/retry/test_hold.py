@@ -154,3 +154,10 @@ class HoldTests(SynchronousTestCase):
         self.successResultOf(first)
         assert self.successResultOf(second).early
         assert self.successResultOf(third).early
+
+
+def test_longest_while_stopping() -> None:
+    """However long the grace, a request is not held longer than Twilio waits."""
+    hold = Hold(Clock(), max_held=1)
+    hold.release_within(3600)
+    assert hold.longest() == LONGEST

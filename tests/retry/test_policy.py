@@ -252,3 +252,15 @@ def test_end_of_rounds(counted: bool) -> None:
     failed = failure(APP, ("FallbackUrl", SORRY))
     decision = decide(failed, claim(1, round=12), counted=counted, rules=RULES)
     assert decision == gives_up("rounds", attempt=int(counted))
+
+
+def _failed(url: str) -> FailedRequest:
+    return parse_failed_request(
+        [("ErrorCode", "11200"), ("ErrorUrl", url), ("CallSid", "CA1"), ("AccountSid", "AC1")], []
+    )
+
+
+def test_status_json() -> None:
+    """The data of the status page is an address of boomerang's own."""
+    own = frozenset({("b.example.com", 443)})
+    assert decide_without_state(_failed("https://b.example.com/status.json"), own) is not None

@@ -231,3 +231,29 @@ def increased(instruments: Metrics) -> dict[str, float]:
                 labels = f"{{{','.join(sample.labels.values())}}}" if sample.labels else ""
                 found[f"{sample.name}{labels}"] = sample.value
     return found
+
+
+def _failed(url: str) -> FailedRequest:
+    return parse_failed_request(
+        [("ErrorCode", "11200"), ("ErrorUrl", url), ("CallSid", "CA1"), ("AccountSid", "AC1")], []
+    )
+
+
+def test_masked_separators() -> None:
+    """A number with separators is masked, too."""
+    from boomerang.retry.record import masked
+
+    assert "555-0006" not in masked("/call/500-555-0006")
+
+
+def test_namespace() -> None:
+    """Decisions are logged under one short name."""
+    from boomerang.retry.hold import Held
+    from boomerang.retry.policy import Decision
+    from boomerang.retry.record import DecisionRecord
+
+    with capturedLogs() as events:
+        DecisionRecord(Metrics(version="1", environment="x")).decided(
+            _failed("http://a"), Decision(Kind.RETRY, 1, ""), held=Held(1, 0, False), degraded=False
+        )
+    assert events[0]["log_namespace"] == "boomerang.retry"

@@ -398,6 +398,7 @@ def test_appended(url: str, mark: str) -> None:
     [
         (appended(f"{PLAIN}?step=1", "&"), appended(f"{PLAIN}?step=2", "&")),
         (appended(f"{PLAIN}?step=1", "&"), appended(f"{PLAIN}?step=", "&")),
+        (appended(f"{PLAIN}?step=", "&"), appended(PLAIN)),
         (appended(PLAIN), appended(f"{PLAIN}/other")),
         (appended(PLAIN), appended(f"{PLAIN}?step=1", "&")),
         (f"{PLAIN}?id={CA}&to=1", f"{PLAIN}?id={CA}&to=2"),
@@ -441,3 +442,31 @@ def test_not_appended(one: str, other: str) -> None:
 def test_same_address(failed: str, other: str, same: bool) -> None:
     """An address is the same but for its fragment and the parameters that Twilio appends."""
     assert is_same_address(target(failed), target(other)) is same
+
+
+def _failed(url: str) -> FailedRequest:
+    return parse_failed_request(
+        [("ErrorCode", "11200"), ("ErrorUrl", url), ("CallSid", "CA1"), ("AccountSid", "AC1")], []
+    )
+
+
+def test_undecodable() -> None:
+    """Bytes that are no text still tell two URLs apart."""
+    urls = [f"http://a/?x=%{x}&AccountSid=AC1&CallSid=CA1" for x in ("fe", "ff")]
+    assert _failed(urls[0]).identity != _failed(urls[1]).identity
+
+
+def test_options_are_not_twilios() -> None:
+    """Options of our own are not taken for parameters that Twilio appended."""
+
+    def get(step: str) -> str:
+        pairs = [
+            ("Method", "GET"),
+            ("ErrorCode", "11200"),
+            ("CallSid", "CA1"),
+            ("AccountSid", "AC1"),
+            ("ErrorUrl", f"http://a/?Method={step}&AccountSid=AC1&CallSid=CA1"),
+        ]
+        return parse_failed_request(pairs, pairs).identity
+
+    assert get("1") != get("2")

@@ -76,7 +76,6 @@ ENDPOINTS = "endpoint strings like tcp:8080"
         (host_patterns(), "*", ("*",)),
         (host_patterns(), "app_1.bücher.example", ("app_1.xn--bcher-kva.example",)),
         (host_patterns(), "*.bücher.example", ("*.xn--bcher-kva.example",)),
-        (host_patterns(), [], ()),
         (secrets(), "one", ("one",)),
         (secrets(), "one,two", ("one", "two")),
         (secrets(), " one , two ,", ("one", "two")),
@@ -86,7 +85,6 @@ ENDPOINTS = "endpoint strings like tcp:8080"
         (secret_table(), "id=one,other=two=2", {"id": "one", "other": "two=2"}),
         (secret_table(), "id=one,", {"id": "one"}),
         (secret_table(), {"id": "one", "other": "two"}, {"id": "one", "other": "two"}),
-        (secret_table(), {}, {}),
         (store_address(), "memory:", MemoryAddress()),
         (store_address(), "sqlite:/var/lib/x.db", SqliteAddress("/var/lib/x.db")),
         (store_address(), "redis://h", RedisAddress((("h", 6379),))),
@@ -296,3 +294,28 @@ def test_setting() -> None:
     assert (token.env, token.secret, token.may_hold_secret) == ((), True, False)
     assert (url.secret, url.may_hold_secret) == (False, True)
     assert repr(Example(token="hunter2")).endswith("Example(plain='default', url='none')")
+
+
+def test_no_character_class() -> None:
+    """Brackets are for IPv6 addresses, not for classes of characters."""
+    with pytest.raises(ValueError, match="host names"):
+        host_patterns()("[a-z]")
+
+
+@pytest.mark.parametrize("url", ["https://me:hunter2@b.example.com", "https://me@b.example.com"])
+def test_origin_without_credentials(url: str) -> None:
+    """A public URL has no credentials, which would be printed with it."""
+    with pytest.raises(ValueError, match="scheme and host alone"):
+        origin()(url)
+
+
+@pytest.mark.parametrize("value", [10**400, -(10**400)])
+def test_huge(value: int) -> None:
+    """A number beyond all bounds is refused like any other."""
+    with pytest.raises(ValueError, match="seconds"):
+        seconds(0, 14)(value)
+
+
+def test_blanks_in_table() -> None:
+    """Blanks around the entries of a table are not part of them."""
+    assert secret_table()("a=1, b=2") == {"a": "1", "b": "2"}

@@ -118,7 +118,7 @@ def test_declared(name: str) -> None:
     """Each setting has a help text, and its default is one that could have been given."""
     declared = DECLARED[name]
     assert declared.declaration.help
-    if declared.default is not None and name != "store":
+    if declared.default and name != "store":  # where there is none, nothing else says "none"
         assert declared.declaration.kind(declared.default) == declared.default
     assert declared.environment_names[0] == environment_name(name)
 
@@ -447,3 +447,62 @@ class TestSecrets:
         assert settings.status.password == secret
         assert secret not in shown(Sources(file=file))
         assert self.S not in shown(Sources(file=file))
+
+
+def test_huge_in_file() -> None:
+    """A number too long to be read is a problem of the file."""
+    with pytest.raises(InvalidSettings):
+        load_settings(Sources(file=f"retry.wait = {'9' * 5000}"))
+
+
+def test_pair_among_other_problems() -> None:
+    """Contradictions are told beside wrong values."""
+    with pytest.raises(InvalidSettings) as error:
+        load_settings(Sources(file="workers = 9\nstatus.user = 'me'"))
+    assert len(error.value.problems) == 2
+
+
+def test_window_longer_than_wait() -> None:
+    """A failure must be remembered longer than it is held."""
+    with pytest.raises(InvalidSettings):
+        load_settings(Sources(file="[retry]\nwait = 14\nwindow = 5"))
+
+
+@pytest.mark.parametrize(
+    "file",
+    [
+        "twilio.auth_token = ''",
+        "twilio.auth_token = ','",
+        "allowed_hosts = ''",
+        "allowed_hosts = ' , '",
+        "twilio.auth_token = []",
+    ],
+)
+def test_empty_is_not_off(file: str) -> None:
+    """An empty list does not quietly open the door."""
+    with pytest.raises(InvalidSettings):
+        load_settings(Sources(file=file))
+
+
+def test_sources_repr() -> None:
+    """The command line may hold a password, and is not shown."""
+    assert "hunter2" not in repr(Sources(options={"store": "redis://:hunter2@h"}))
+
+
+@pytest.mark.parametrize(
+    ("sources", "told"),
+    [
+        (Sources(file="wait = 8"), "did you mean retry.wait?"),
+    ],
+)
+def test_suggestion(sources: Sources, told: str) -> None:
+    """A setting outside its section is recognised."""
+    with pytest.raises(InvalidSettings, match=told):
+        load_settings(sources)
+
+
+def test_wild_suggestion() -> None:
+    """What is like nothing gets no suggestion."""
+    with pytest.raises(InvalidSettings) as error:
+        load_settings(Sources(environment={"BOOMERANG_NONSENSE": "x"}))
+    assert "did you mean" not in str(error.value)

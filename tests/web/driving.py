@@ -215,8 +215,8 @@ class Connection:
 class Bench:
     """A site with Klein apps of the test's own, the refusals that it saw, and its clock."""
 
-    def __init__(self, *apps: Klein) -> None:
-        self.clock = Clock()
+    def __init__(self, *apps: Klein, clock: Clock | None = None) -> None:
+        self.clock = clock or Clock()
         self.refusals: list[int] = []
         routes = Routes(apps, watch_refusal=self.refusals.append)
         self.site = GuardedSite(routes.handle, clock=self.clock, watch_refusal=self.refusals.append)

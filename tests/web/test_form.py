@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from urllib.parse import urlencode
+from urllib.parse import parse_qsl, urlencode
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from boomerang.web.form import MOST_FIELDS, BadForm, is_form, parse_form
@@ -47,6 +47,14 @@ def test_round_trip(fields: list[tuple[str, str]]) -> None:
     assert parse_form(urlencode(fields, errors="surrogatepass").encode()) == fields
 
 
+@given(st.text(st.sampled_from("aZ09+%&=; ü€👋\0\n")) | st.text())
+@example("a=%C3%BC&b=%C3&c=%e2%82¬&%41=%4&=%&d=a=b+%2B&&e;f=%zz%ff")
+def test_like_the_standard_library(text: str) -> None:
+    """Fields are what `parse_qsl` makes of them."""
+    expected = parse_qsl(text, keep_blank_values=True, errors="surrogateescape")
+    assert parse_form(text.encode()) == expected
+
+
 @given(st.binary(max_size=200))
 def test_any_bytes(raw: bytes) -> None:
     """No bytes at all make the parser fail."""
@@ -59,6 +67,8 @@ def test_number_of_fields() -> None:
     assert len(parse_form(b"&".join([b"a=1"] * MOST_FIELDS))) == MOST_FIELDS
     with pytest.raises(BadForm, match=r"^there are more than 1000 parameters$"):
         parse_form(b"&".join([b"a=1"] * (MOST_FIELDS + 1)))
+    with pytest.raises(BadForm):
+        parse_form(b"&" * 60000)
 
 
 @pytest.mark.parametrize(

@@ -627,7 +627,8 @@ def test_a_request_can_forget_what_was_sent(hang_up: bool) -> None:
     bench = Bench(looking.app)
     connection = bench.connect()
     connection.send(request("POST", "/?c=d", {"Cookie": "a=b"}, body=b"hello"))
-    requests[0].forget_parameters()
+    for _ in range(2):
+        requests[0].forget_parameters()
     assert requests[0].getHeader("Cookie") is None
     assert requests[0].getCookie(b"a") is None
     assert requests[0].args == {}
