@@ -43,6 +43,7 @@ setup(
             "pytest >= 8.3",
             "pytest-twisted >= 1.14",
             "ruff >= 0.8",
+            "setuptools >= 70.1",
             "treq >= 24.9",
             "types-setuptools",
         ],

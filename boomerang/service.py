@@ -12,6 +12,7 @@ from typing import Any
 
 from twisted.application.service import IService
 from twisted.logger import ILogObserver
+from twisted.python import usage
 from twisted.python.logfile import LogFile
 
 from boomerang import __version__, logs
@@ -38,6 +39,13 @@ from boomerang.web.trust import Trust, Visitors
 
 class Options(SettingsOptions):
     """``twistd boomerang``'s command line."""
+
+    def postOptions(self) -> None:
+        """Say what is wrong on standard error; ``twistd`` would bury it under its whole help."""
+        try:
+            super().postOptions()
+        except usage.UsageError as error:
+            raise SystemExit(f"boomerang: {error}") from None
 
 
 def makeService(options: Options) -> IService:

@@ -129,7 +129,7 @@ class TestSettings:
 
     def test_wrong(self) -> None:
         """Wrong settings stop it before anything is built."""
-        with pytest.raises(UsageError, match="expected seconds from 0 to 14"):
+        with pytest.raises(SystemExit, match="expected seconds from 0 to 14"):
             settings_of("--retry-wait", "15")
 
 

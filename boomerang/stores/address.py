@@ -13,7 +13,7 @@ EXPECTED: Final = (
     " redis+sentinel://[user:password@]host[:port][,host[:port]...]/service[/db]"
 )
 
-_OPTIONS: Final = ("prefix", "ssl_cert_reqs", "ssl_ca_certs")
+_OPTIONS: Final = ("prefix", "ssl_cert_reqs", "ssl_ca_certs", "db")
 
 
 @frozen
@@ -55,7 +55,9 @@ class RedisAddress:
 
     def __str__(self) -> str:
         scheme = "redis+sentinel" if self.service else "rediss" if self.tls else "redis"
-        hosts = ",".join(f"{host}:{port}" for host, port in self.hosts)
+        hosts = ",".join(
+            f"[{host}]:{port}" if ":" in host else f"{host}:{port}" for host, port in self.hosts
+        )
         service = f"/{self.service}" if self.service else ""
         return f"{scheme}://{hosts}{service}/{self.database or 0}"
 
@@ -67,15 +69,15 @@ def parse_store(text: str) -> StoreAddress:
     """Understand the setting ``store``. Raises `ValueError` with what was expected.
 
     The options of the query are those that Redis clients commonly have: ``ssl_cert_reqs=none``,
-    ``ssl_ca_certs=FILE``; ``prefix=TEXT`` is boomerang's own. The error never repeats the text,
+    ``ssl_ca_certs=FILE``, ``db=N``; ``prefix=TEXT`` is boomerang's own. The error never repeats the text,
     which may hold a password.
     """
     scheme, colon, rest = text.partition(":")
     if scheme == "memory" and colon and not rest:
         return MemoryAddress()
     if scheme == "sqlite" and rest:
-        path = rest.removeprefix("//") if rest.startswith("///") else rest
-        if ":memory:" in path or "\0" in path:
+        path = rest.removeprefix("//")
+        if ":memory:" in path or "\0" in path or (path != rest and not path.startswith("/")):
             raise ValueError("the path of a file after sqlite:")
         return SqliteAddress(path)
     if scheme in ("redis", "rediss", "redis+sentinel"):
@@ -88,6 +90,8 @@ def _parse_redis(text: str) -> RedisAddress:
         parts = urlsplit(text)
     except ValueError:
         raise ValueError(EXPECTED) from None
+    if parts.fragment:  # the rest of a password with a bare "#", as likely as not
+        raise ValueError(EXPECTED)
     login, _, hosts = parts.netloc.rpartition("@")
     username, _, password = login.partition(":")
     sentinel = parts.scheme == "redis+sentinel"
@@ -96,7 +100,7 @@ def _parse_redis(text: str) -> RedisAddress:
     if sentinel and not service:
         raise ValueError("the name of the service after the hosts: " + EXPECTED)
     options = _options(parts.query)
-    if options and options.keys() - {"prefix"} and parts.scheme != "rediss":
+    if options.keys() & {"ssl_cert_reqs", "ssl_ca_certs"} and parts.scheme != "rediss":
         raise ValueError("ssl_cert_reqs and ssl_ca_certs with rediss:// only")
     if options.get("ssl_cert_reqs", "required") not in ("none", "required"):
         raise ValueError("ssl_cert_reqs to be none or required")
@@ -116,7 +120,7 @@ def _parse_redis(text: str) -> RedisAddress:
 def _options(query: str) -> dict[str, str]:
     pairs = parse_qsl(query, keep_blank_values=True)
     options = dict(pairs)
-    if len(options) != len(pairs) or not options.keys() <= {*_OPTIONS, "db"}:
+    if len(options) != len(pairs) or not options.keys() <= {*_OPTIONS}:
         raise ValueError(f"no options but {', '.join(_OPTIONS)}, each once")
     if "{" in options.get("prefix", ""):
         raise ValueError("a prefix without braces, which mark the hash tag of a key")

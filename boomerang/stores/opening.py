@@ -47,9 +47,10 @@ def _one_thread(reactor: Any) -> Callable[[Callable[[], T]], Deferred[T]]:
     """A runner with a thread of its own: SQLite's transactions are taken one at a time."""
     pool = ThreadPool(1, 1, name="sqlite")
     pool.threadFactory = _DaemonThread
-    pool.start()
 
     def run(work: Callable[[], T]) -> Deferred[T]:
+        if not pool.started:  # not before: a thread does not survive the fork of a daemon
+            pool.start()
         return deferToThreadPool(reactor, pool, work)
 
     return run

@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any, Final, Protocol, TypeVar
 
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import Deferred, fail
 from twisted.internet.interfaces import IReactorTime
 from twisted.python.failure import Failure as Trouble
 
@@ -21,6 +21,8 @@ from boomerang.stores.sqlite_file import SqliteFile
 T = TypeVar("T")
 
 _MOST_IN_A_BATCH: Final = 2000
+
+_CLOSED: Final = "SQLite: closed"
 
 
 class Runner(Protocol):
@@ -39,23 +41,34 @@ class SqliteStore:
         self._waiting: dict[Deferred[Claim], Failure] = {}
         self._probing: list[Deferred[None]] = []
         self._busy = False
+        self._closed = False
 
     def open(self) -> Deferred[None]:
         return self.probe()
 
     def claim(self, failure: Failure) -> Deferred[Claim]:
+        if self._closed:
+            return fail(StoreUnavailable(_CLOSED))
         waiter: Deferred[Claim] = Deferred(self._claim_cancelled)
         self._waiting[waiter] = failure
         self._wake()
         return waiter
 
     def probe(self) -> Deferred[None]:
+        if self._closed:
+            return fail(StoreUnavailable(_CLOSED))
         waiter: Deferred[None] = Deferred(self._probe_cancelled)
         self._probing.append(waiter)
         self._wake()
         return waiter
 
     def close(self) -> Deferred[None]:
+        """Close the file for good, after the batch under way; what waits for the next one fails."""
+        self._closed = True
+        waiters: list[Deferred[Any]] = [*self._waiting, *self._probing]
+        self._waiting.clear()
+        self._probing.clear()
+        _refuse(waiters, Trouble(StoreUnavailable(_CLOSED)))
         return self._run(self._file.close)
 
     def _claim_cancelled(self, waiter: Deferred[Claim]) -> None:
@@ -75,6 +88,9 @@ class SqliteStore:
         waiters = list(self._waiting)[:_MOST_IN_A_BATCH]
         failures = [self._waiting.pop(waiter) for waiter in waiters]
         probes, self._probing = self._probing, []
+        if not waiters and not probes:  # all cancelled, or closed: leave the file alone
+            self._busy = False
+            return
         written = self._run(partial(self._file.count, failures))
         written.addErrback(_as_unavailable)
         written.addCallbacks(

@@ -79,9 +79,9 @@ class SqliteFile:
             raise
 
     def _count(self, connection: sqlite3.Connection, failures: Sequence[Failure]) -> list[Claim]:
-        now = self._wall_clock()
         connection.execute("BEGIN IMMEDIATE")
         try:
+            now = self._wall_clock()  # not before the lock: other processes may have counted
             names = {name for failure in failures for name in (failure.identity, failure.call)}
             marks = _read(connection, sorted(name for name in names if name is not None))
             changed: dict[str, Mark] = {}
@@ -113,7 +113,11 @@ def _count_one(
 
 
 def _migrate(connection: sqlite3.Connection) -> None:
-    """Apply what the file has not seen, with other processes kept out meanwhile."""
+    """Apply what the file has not seen, with other processes kept out meanwhile.
+
+    The version is written in any case: on a full disk the file cannot be opened, so that a probe
+    after a failed claim fails as well.
+    """
     connection.execute("BEGIN IMMEDIATE")
     try:
         seen = int(connection.execute("PRAGMA user_version").fetchone()[0])

@@ -149,8 +149,9 @@ class GuardedChannel(HTTPChannel):
     def dataReceived(self, data: bytes) -> None:
         if self.refused:
             return
-        self._receiving = True
         super().dataReceived(data)
+        if self._buffer and not self._answering:  # the beginning of a line
+            self._receiving = True
         self._watch_sender()
 
     def lineReceived(self, line: bytes) -> None:
@@ -197,7 +198,6 @@ class GuardedChannel(HTTPChannel):
     def requestDone(self, request: Any) -> None:
         self._answering = False
         super().requestDone(request)
-        self._watch_sender()
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         self.site.channels.discard(self)
@@ -223,8 +223,6 @@ class GuardedChannel(HTTPChannel):
             return
         self.refused = True
         self.site.watch_refusal(status)
-        self._stop_watching()
-        self.setTimeout(None)
         text = f"{status} {HTTPStatus(status).phrase}"
         self.transport.write(
             f"HTTP/1.1 {text}\r\nConnection: close\r\nContent-Type: text/plain; charset=utf-8\r\n"
@@ -255,6 +253,7 @@ class GuardedSite(Site):
     ``watch_refusal`` is called with the status of each request that never became one.
     """
 
+    noisy = False
     protocol = cast(Any, GuardedChannel)
     requestFactory = cast(Any, GuardedRequest)
 

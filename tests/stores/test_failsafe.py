@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any, Final
 
 import pytest
@@ -453,30 +453,25 @@ class Mistake(Exception):
 class Mistakes(FailsafeTestCase):
     """When a store fails in a way that it should not."""
 
-    mistakes = 0
-
     @pytest.fixture(autouse=True)
-    def _nothing_critical_logged(self) -> Iterator[None]:
-        """Here mistakes are to be logged, and each test says how many."""
-        with capturedLogs() as events:
-            yield
-        self.flushLoggedErrors(Mistake, AttributeError)
-        critical = [event for event in events if event["log_level"] is LogLevel.critical]
-        assert [formatEvent(event) for event in critical] == [
-            "store=a store failed unexpectedly"
-        ] * self.mistakes
+    def _nothing_critical_logged(self) -> None:
+        """Here mistakes are to be logged, and each test says what."""
+
+    def logged(self) -> list[type[BaseException]]:
+        """What was logged with a traceback."""
+        return [mistake.type for mistake in self.flushLoggedErrors()]
 
     def test_claim(self) -> None:
         """An unexpected failure is logged, and the caller answered."""
         assert self.successResultOf(self.fail_claim(Mistake())) == SafeClaim(FIRST, degraded=True)
-        self.mistakes = 1
+        assert self.logged() == [Mistake]
 
     def test_claim_raises(self) -> None:
         """A store that raises instead of failing is treated alike."""
         self.inner.broken = Mistake()
         made = self.successResultOf(self.store.claim(FAILURE))
         assert made == SafeClaim(FIRST, degraded=True)
-        self.mistakes = 1
+        assert self.logged() == [Mistake]
 
     def test_nonsense(self) -> None:
         """An answer that is no claim is treated alike."""
@@ -484,14 +479,14 @@ class Mistakes(FailsafeTestCase):
         nonsense: Any = None
         self.inner.claims[0].callback(nonsense)
         assert self.successResultOf(answer) == SafeClaim(FIRST, degraded=True)
-        self.mistakes = 1
+        assert self.logged() == [AttributeError]
 
     def test_open(self) -> None:
         """A store that cannot be opened because of a mistake degrades."""
         self.inner.broken = Mistake()
         self.successResultOf(self.store.open())
         assert self.store.degraded is not None
-        self.mistakes = 1
+        assert self.logged() == [Mistake]
 
     def test_probe(self) -> None:
         """Probes go on, whatever escapes from one."""
@@ -502,13 +497,13 @@ class Mistakes(FailsafeTestCase):
         self.clock.advance(PROBE_EVERY)
         self.inner.broken = None
         self.recover()
-        self.mistakes = 2
+        assert self.logged() == [Mistake, Mistake]
 
     def test_close(self) -> None:
         """Closing ends, whatever the store does."""
         self.inner.broken = Mistake()
         self.successResultOf(self.store.close())
-        self.mistakes = 1
+        assert self.logged() == [Mistake]
 
 
 def lines(events: Sequence[LogEvent]) -> list[str | None]:

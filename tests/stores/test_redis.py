@@ -393,7 +393,7 @@ async def test_killed_under_load(server: RedisServer) -> None:
 
 
 async def test_hang(server: RedisServer) -> None:
-    """Giving up one claim drops a hanging connection: all others fail at once, a new one is made."""
+    """Giving up one claim drops a hanging connection: all others fail, and a new one is made."""
     async with using(server.url()) as store:
         await store.open()
         server.pause()

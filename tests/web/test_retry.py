@@ -376,6 +376,15 @@ class TestOrder:
 
 
 class TestConnections:
+    def test_held_requests_are_small(self) -> None:
+        """While a request is held, nothing of what was sent is kept."""
+        connection = Daemon().connect()
+        connection.send(post("/retry", {**VOICE, "Extra": "x" * 60000}, [("Cookie", "a=b")]))
+        (held,) = connection.channel.requests
+        assert held.content is None
+        assert held.args == held.received_cookies == {}
+        assert not list(held.requestHeaders.getAllRawHeaders())
+
     def test_kept(self) -> None:
         """A connection can be used for one call after the other."""
         daemon = Daemon()

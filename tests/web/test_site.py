@@ -12,16 +12,14 @@ from twisted.internet.error import ConnectionAborted, ConnectionDone
 
 from boomerang.web.reply import Reply
 from boomerang.web.routes import route
-from boomerang.web.site import (
-    IDLE_TIME,
-    LONGEST_BODY,
-    LONGEST_HEAD,
-    MOST_HEADER_LINES,
-    SENDING_TIME,
-    GuardedRequest,
-)
+from boomerang.web.site import GuardedRequest
 from tests.web.driving import TEXT, Answer, Bench, Connection, Echo, Slow, request, whole
 
+LONGEST_BODY = 65536
+LONGEST_HEAD = 16384
+MOST_HEADER_LINES = 100
+SENDING_TIME = 15.0
+IDLE_TIME = 95
 LINGER = 1.0
 CLOSE = {"Connection": "close"}
 
@@ -286,6 +284,18 @@ class TestTimes:
             connection.drip(request("GET", "/"), every=0.25)
             bench.wait(30)
         assert [answer.status for answer in connection.answers()] == [200] * 5
+
+    def test_behind_an_answered_request(self) -> None:
+        """A request that follows in the same packet has all of its own time too."""
+        bench = Bench(Echo().app)
+        connection = bench.connect()
+        connection.send(b"GET /")
+        bench.wait(SENDING_TIME - 1)
+        connection.send(b" HTTP/1.1\r\n\r\nGET /")
+        bench.wait(SENDING_TIME - 0.25)
+        assert connection.answers() == [echoed("GET / 0")]
+        bench.wait(0.25)
+        assert connection.answers()[1:] == [refused(408)]
 
     def test_behind_a_waiting_request(self) -> None:
         """The time of a request that was sent early begins when those before it are answered."""
@@ -553,15 +563,17 @@ class TestDrain:
         assert done == [None]
 
     @pytest.mark.parametrize("cut", [1, 4, 16, 30, -5, -1])
-    def test_requests_that_are_arriving(self, cut: int) -> None:
+    @pytest.mark.parametrize("before", [b"", request("GET", "/")], ids=["new", "kept"])
+    def test_requests_that_are_arriving(self, before: bytes, cut: int) -> None:
         """What has begun to arrive is answered if the rest comes, and the connection is closed."""
         bench = Bench(Echo().app)
         connection = bench.connect()
         sent = request("POST", "/", body=b"hello")
-        connection.send(sent[:cut])
+        connection.send(before + sent[:cut])
         self.drained(bench)
         connection.send(sent[cut:] + request("GET", "/ignored"))
-        assert connection.answer() == echoed("POST / 5", CLOSE)
+        assert connection.answers()[-1:] == [echoed("POST / 5", CLOSE)]
+        assert len(connection.answers()) == 1 + bool(before)
         assert connection.closed_by is ConnectionDone
 
     def test_requests_behind_one_under_way(self) -> None:

@@ -364,9 +364,10 @@ class TestPassword:
         ],
     )
     @pytest.mark.parametrize("peer", [STRANGER, NEIGHBOUR])
-    def test_right(self, given: str, peer: IAddress) -> None:
+    @pytest.mark.parametrize("forwarded", [{}, {"X-Forwarded-For": "192.0.2.7"}])
+    def test_right(self, given: str, peer: IAddress, forwarded: Mapping[str, str]) -> None:
         """Who knows user and password is served, through proxies too."""
-        headers = {"Authorization": given, "X-Forwarded-For": "192.0.2.7"}
+        headers = {"Authorization": given, **forwarded}
         assert visit(self.visitors, headers, peer=peer).status == 200
 
     @pytest.mark.parametrize(

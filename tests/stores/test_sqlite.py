@@ -1,0 +1,688 @@
+"""Claims in an SQLite file: batches, threads, processes, and files that cannot be used."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing
+from itertools import pairwise
+from pathlib import Path
+from typing import Any, Final, TypeVar
+
+import pytest
+from attrs import evolve
+from twisted.internet import reactor
+from twisted.internet.defer import (
+    CancelledError,
+    Deferred,
+    DeferredList,
+    gatherResults,
+    maybeDeferred,
+)
+from twisted.internet.task import Clock, LoopingCall
+from twisted.internet.threads import deferToThreadPool
+from twisted.python.threadpool import ThreadPool
+from twisted.trial.unittest import SynchronousTestCase
+
+from boomerang.stores.interfaces import Claim, Failure, StoreUnavailable
+from boomerang.stores.sqlite import Runner, SqliteStore
+from boomerang.stores.sqlite_file import SCHEMA, SqliteFile
+
+T = TypeVar("T")
+
+HOUR: Final = 3600.0
+NOW: Final = 1_800_000_000.0
+ROOT: Final = Path(__file__).parents[2]
+
+
+def failure(identity: str = "identity", call: str = "call", *, wait: float = 0.0) -> Failure:
+    return Failure(identity=identity, call=call, wait=wait, window=900.0, attempts=1)
+
+
+class WallClock:
+    """Seconds since the epoch, as a test has them; remembers the threads that looked at it."""
+
+    def __init__(self) -> None:
+        self.now = NOW
+        self.threads: set[int] = set()
+
+    def __call__(self) -> float:
+        self.threads.add(threading.get_ident())
+        return self.now
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "claims.db"
+
+
+@pytest.fixture
+def clock() -> WallClock:
+    return WallClock()
+
+
+@pytest.fixture
+def file(path: Path, clock: WallClock) -> Iterator[SqliteFile]:
+    opened = SqliteFile(str(path), wall_clock=clock)
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def thread() -> Iterator[Runner]:
+    """A runner with a thread, as in production."""
+    pool = ThreadPool(1, 1)
+    pool.start()
+
+    def run(work: Callable[[], Any]) -> Deferred[Any]:
+        return deferToThreadPool(reactor, pool, work)  # type: ignore[arg-type]
+
+    yield run
+    pool.stop()
+
+
+def count(file: SqliteFile, *failures: Failure) -> list[int]:
+    """The numbers of attempts, after counting failures in one batch."""
+    return [claim.attempt for claim in file.count(failures)]
+
+
+def names(path: Path) -> set[str]:
+    """What is marked in a file, expired or not."""
+    with closing(sqlite3.connect(path)) as connection:
+        return {name for (name,) in connection.execute("SELECT name FROM marks")}
+
+
+async def refused(answer: Deferred[Any]) -> str:
+    """Why the store does not do it."""
+    with pytest.raises(StoreUnavailable) as caught:
+        await answer
+    return str(caught.value)
+
+
+# Batches
+
+
+class Recorder:
+    """A file that counts nothing, and notes what it is asked."""
+
+    def __init__(self) -> None:
+        self.batches: list[list[Failure]] = []
+        self.broken: Exception | None = None
+        self.closed = False
+
+    def count(self, failures: Sequence[Failure]) -> list[Claim]:
+        self.batches.append(list(failures))
+        if self.broken is not None:
+            raise self.broken
+        return [Claim(attempt=n, hold=0.0, round=n) for n, _ in enumerate(failures, start=1)]
+
+    def close(self) -> None:
+        self.closed = True
+
+
+class Batches(SynchronousTestCase):
+    """How claims become batches; the thread's work is done when a test says so."""
+
+    def setUp(self) -> None:
+        self.clock = Clock()
+        self.file = Recorder()
+        self.work: list[Callable[[], object]] = []
+        file: Any = self.file
+        self.store = SqliteStore(file, run=self.run_later, clock=self.clock)
+
+    def run_later(self, work: Callable[[], T]) -> Deferred[T]:
+        done: Deferred[T] = Deferred()
+        self.work.append(lambda: maybeDeferred(work).chainDeferred(done))
+        return done
+
+    def turn(self) -> None:
+        """A turn of the reactor; the thread does all it was given before."""
+        work, self.work = self.work, []
+        for piece in work:
+            piece()
+        self.clock.advance(0)
+
+    def test_one_turn_is_one_batch(self) -> None:
+        """The claims of one reactor turn are written together, in their order."""
+        failures = [failure(f"{n}") for n in range(50)]
+        claims = [self.store.claim(failure) for failure in failures]
+        self.turn()
+        self.turn()
+        assert self.file.batches == [failures]
+        assert [self.successResultOf(claim).attempt for claim in claims] == list(range(1, 51))
+
+    def test_the_next_batch(self) -> None:
+        """What arrives while a batch is being written goes together into the next one."""
+        self.store.claim(failure("1"))
+        self.turn()
+        later = []
+        for n in ("2", "3"):
+            later.append(self.store.claim(failure(n)))
+            self.clock.advance(0)
+        assert len(self.work) == 1
+        self.turn()
+        self.turn()
+        assert [[one.identity for one in batch] for batch in self.file.batches] == [
+            ["1"],
+            ["2", "3"],
+        ]
+        assert all(claim.called for claim in later)
+
+    def test_a_storm(self) -> None:
+        """No batch is so large that it would keep everybody waiting."""
+        claims = [self.store.claim(failure(f"{n}")) for n in range(4500)]
+        for _ in range(5):
+            self.turn()
+        assert [len(batch) for batch in self.file.batches] == [2000, 2000, 500]
+        assert all(claim.called for claim in claims)
+
+    def test_nothing_to_do(self) -> None:
+        """Without claims nothing runs."""
+        self.store.claim(failure())
+        for _ in range(5):
+            self.turn()
+        assert len(self.file.batches) == 1
+        assert self.clock.getDelayedCalls() == []
+
+    def test_probe(self) -> None:
+        """A probe waits for a batch of its own, or goes along with one."""
+        probe = self.store.probe()
+        self.turn()
+        self.assertNoResult(probe)
+        self.turn()
+        self.successResultOf(probe)
+        assert self.file.batches == [[]]
+
+    def test_failing_batch(self) -> None:
+        """When a batch fails, all its claims and probes do, and the next batch is tried."""
+        self.file.broken = sqlite3.OperationalError("database is locked")
+        claims = [self.store.claim(failure()), self.store.claim(failure())]
+        probe = self.store.probe()
+        self.turn()
+        next_one = self.store.claim(failure())
+        self.turn()
+        for refused in (*claims, probe):
+            assert "locked" in str(self.failureResultOf(refused, StoreUnavailable).value)
+        self.file.broken = None
+        self.turn()
+        self.successResultOf(next_one)
+
+    def test_a_mistake(self) -> None:
+        """A failure that no file should have arrives as it is, and does not stop the next batch."""
+        self.file.broken = KeyError("mistake")
+        claim = self.store.claim(failure())
+        self.turn()
+        self.turn()
+        self.failureResultOf(claim, KeyError)
+        self.file.broken = None
+        next_one = self.store.claim(failure())
+        self.turn()
+        self.turn()
+        self.successResultOf(next_one)
+
+    def test_cancelled_before_its_batch(self) -> None:
+        """What is cancelled before it is written is not written any more."""
+        first, claim, probe = self.store.claim(failure("1")), self.store.claim(failure("2")), None
+        claim.cancel()
+        self.failureResultOf(claim, CancelledError)
+        probe = self.store.probe()
+        probe.cancel()
+        self.failureResultOf(probe, CancelledError)
+        self.turn()
+        self.turn()
+        assert self.file.batches == [[failure("1")]]
+        self.successResultOf(first)
+
+    def test_all_cancelled(self) -> None:
+        """A batch of which nothing is left is not written."""
+        claim = self.store.claim(failure())
+        claim.cancel()
+        self.failureResultOf(claim, CancelledError)
+        self.turn()
+        assert self.work == []
+        self.store.claim(failure())
+        self.turn()
+        assert len(self.work) == 1
+
+    def test_cancelled_during_its_batch(self) -> None:
+        """What is cancelled while it is being written harms nobody, whether that works or not."""
+        for broken in (None, sqlite3.OperationalError("full")):
+            self.file.broken = broken
+            claim, probe = self.store.claim(failure()), self.store.probe()
+            self.turn()
+            for cancelled in (claim, probe):
+                cancelled.cancel()
+                self.failureResultOf(cancelled, CancelledError)
+            self.turn()
+        assert len(self.file.batches) == 2
+
+    def test_close_during_a_batch(self) -> None:
+        """The batch under way is answered, what waits for the next fails, the file is closed."""
+        written = self.store.claim(failure("1"))
+        self.turn()
+        waiting, probe = self.store.claim(failure("2")), self.store.probe()
+        closed = self.store.close()
+        for refused in (waiting, probe):
+            assert "closed" in str(self.failureResultOf(refused, StoreUnavailable).value)
+        self.turn()
+        self.successResultOf(written)
+        self.successResultOf(closed)
+        assert self.file.closed
+        self.turn()
+        assert [len(batch) for batch in self.file.batches] == [1]
+
+    def test_close_before_a_batch(self) -> None:
+        """A batch that was to begin after closing does not open the file again."""
+        claim = self.store.claim(failure())
+        closed = self.store.close()
+        self.failureResultOf(claim, StoreUnavailable)
+        for _ in range(3):
+            self.turn()
+        self.successResultOf(closed)
+        assert self.file.batches == []
+
+    def test_closed(self) -> None:
+        """A closed store fails all it is asked."""
+        self.store.close()
+        for refused in (self.store.claim(failure()), self.store.probe(), self.store.open()):
+            assert "closed" in str(self.failureResultOf(refused, StoreUnavailable).value)
+
+
+# The file
+
+
+def test_batch_in_order(file: SqliteFile) -> None:
+    """Several failures of one identity in one batch are counted one after the other."""
+    first = failure("a", "x", wait=8)
+    claims = file.count([first, first, failure("b", "x"), failure("b", "x")])
+    assert [(claim.attempt, claim.round) for claim in claims] == [(1, 1), (1, 1), (1, 2), (2, 3)]
+
+
+def test_batch_is_one_transaction(file: SqliteFile, path: Path) -> None:
+    """A batch that cannot be counted to its end is not counted at all; the next one is."""
+    nonsense: Any = "soon"
+    with pytest.raises(TypeError):
+        file.count([failure("a"), evolve(failure("b"), wait=nonsense)])
+    assert names(path) == set()
+    assert count(file, failure("a")) == [1]
+
+
+def test_odd_names(file: SqliteFile) -> None:
+    """Names are kept apart whatever characters they have."""
+    odd = ["a'b", 'a"b', "a\\b", "ä", "\U0001f600", "a\nb", "[1]", "null", " "]
+    assert count(file, *(failure(name, f"call of {name}") for name in odd)) == [1] * len(odd)
+    assert count(file, *(failure(name, f"call of {name}") for name in odd)) == [2] * len(odd)
+
+
+def test_file_is_kept(path: Path, clock: WallClock) -> None:
+    """What was counted is there when the file is opened again."""
+    for attempt in (1, 2, 3):
+        file = SqliteFile(str(path), wall_clock=clock)
+        assert count(file, failure()) == [attempt]
+        file.close()
+
+
+def test_holds_outlive_the_process(path: Path, clock: WallClock) -> None:
+    """A repeat after a restart is released at the instant that was promised before."""
+    for seconds, hold in ((0.0, 8.0), (3.0, 5.0)):
+        clock.now = NOW + seconds
+        file = SqliteFile(str(path), wall_clock=clock)
+        assert file.count([failure(wait=8.0)]) == [Claim(attempt=1, hold=hold, round=1)]
+        file.close()
+
+
+def test_nothing_is_left_open(file: SqliteFile, path: Path) -> None:
+    """After closing, everything is in one file, which others may copy."""
+    count(file, failure())
+    assert path.with_name("claims.db-wal").exists()
+    file.close()
+    assert [found.name for found in path.parent.iterdir()] == ["claims.db"]
+
+
+# Expiry, and clocks that jump
+
+
+def test_sweep(file: SqliteFile, path: Path, clock: WallClock) -> None:
+    """Expired marks are deleted in time, others are not."""
+    count(file, failure("old", "old call"))
+    clock.now += 500
+    count(file, failure("young", "young call"))
+    clock.now += 450
+    count(file, failure("new", "new call"))
+    assert names(path) == {"young", "young call", "new", "new call"}
+
+
+def test_sweep_in_portions(file: SqliteFile, path: Path, clock: WallClock) -> None:
+    """A mass of expired marks goes in portions, ten seconds apart, so that no batch is slow."""
+    count(file, *(failure(f"{n}", f"call {n}") for n in range(4000)))
+    clock.now += 1000
+    left = []
+    for _ in range(3):
+        file.count([])
+        file.count([])
+        left.append(len(names(path)))
+        clock.now += 10
+    assert left == [3000, 0, 0]
+
+
+@pytest.mark.parametrize("jump", [HOUR, -HOUR])
+def test_clock_jumps(file: SqliteFile, clock: WallClock, jump: float) -> None:
+    """After the clock was set by an hour, failures are first ones, and held as long as ever."""
+    held = failure(wait=8.0)
+    count(file, held)
+    clock.now += jump
+    assert file.count([held]) == [Claim(attempt=1, hold=8.0, round=1)]
+    clock.now += 9
+    assert file.count([held]) == [Claim(attempt=2, hold=0.0, round=2)]
+
+
+@pytest.mark.parametrize("jump", [HOUR, -HOUR])
+def test_clock_jumps_back(file: SqliteFile, clock: WallClock, jump: float) -> None:
+    """When the clock was set and set back again, marks made before are as good as ever."""
+    count(file, failure())
+    clock.now += jump
+    count(file, failure("other", "other call"))
+    clock.now -= jump
+    assert count(file, failure()) == [2 if jump < 0 else 1]
+
+
+def test_clock_slightly_back(file: SqliteFile, clock: WallClock) -> None:
+    """A clock that is set back by a fraction of a second makes no difference."""
+    count(file, failure())
+    clock.now += 0.5
+    count(file, failure("other"))
+    clock.now -= 0.25
+    assert count(file, failure()) == [2]
+
+
+def test_sweep_after_the_clock_was_set_back(file: SqliteFile, path: Path, clock: WallClock) -> None:
+    """Expired marks are deleted after the clock was set back, too."""
+    count(file, failure("old", "old call"))
+    clock.now += HOUR
+    count(file)
+    clock.now -= HOUR
+    count(file, failure("now", "now call"))
+    clock.now += 901
+    count(file)
+    assert names(path) == set()
+
+
+# Files that cannot be used
+
+
+def locked(path: Path) -> sqlite3.Connection:
+    """Another process's connection, in the middle of a transaction."""
+    connection = sqlite3.connect(path, isolation_level=None)
+    connection.execute("BEGIN IMMEDIATE")
+    return connection
+
+
+async def test_locked(file: SqliteFile, path: Path, thread: Runner) -> None:
+    """While somebody locks the file claims fail in time for the caller; then they work again."""
+    store = SqliteStore(file, run=thread, clock=reactor)
+    await store.open()
+    with closing(locked(path)):
+        began = reactor.seconds()
+        assert "locked" in await refused(store.claim(failure()))
+        assert "locked" in await refused(store.probe())
+        assert reactor.seconds() - began < 0.6
+    assert (await store.claim(failure())).attempt == 1
+
+
+async def test_reactor_is_not_blocked(
+    file: SqliteFile, path: Path, thread: Runner, clock: WallClock
+) -> None:
+    """However long the file takes, the reactor goes on; its thread never touches the file."""
+    store = SqliteStore(file, run=thread, clock=reactor)
+    await store.open()
+    instants: list[float] = []
+    ticking = LoopingCall(lambda: instants.append(reactor.seconds()))
+    ticking.start(0.01)
+    with closing(locked(path)):
+        await refused(store.claim(failure()))
+    ticking.stop()
+    await store.claim(failure())
+    await store.close()
+    assert max(b - a for a, b in pairwise(instants)) < 0.1
+    assert len(instants) > 10
+    assert clock.threads
+    assert threading.get_ident() not in clock.threads
+
+
+def unusable(kind: str, path: Path) -> Path:
+    """A path at which no database can be."""
+    match kind:
+        case "no directory":
+            return path / "nowhere" / "claims.db"
+        case "a directory":
+            path.mkdir()
+            return path
+        case "below a file":
+            path.write_bytes(b"")
+            return path / "claims.db"
+        case "not writable":
+            return Path("/proc/claims.db")
+        case "not a database":
+            path.write_bytes(b"not a database" * 1000)
+        case "newer":
+            with closing(sqlite3.connect(path)) as connection:
+                connection.execute(f"PRAGMA user_version = {len(SCHEMA) + 1}")
+        case "another database":
+            with closing(sqlite3.connect(path)) as connection:
+                connection.execute("CREATE TABLE marks (something TEXT)")
+    return path
+
+
+@pytest.mark.parametrize(
+    ("kind", "reason"),
+    [
+        ("no directory", "unable to open"),
+        ("a directory", "unable to open"),
+        ("below a file", "unable to open"),
+        ("not writable", "unable to open"),
+        ("not a database", "not a database"),
+        ("newer", "newer boomerang"),
+        ("another database", "already exists"),
+    ],
+)
+async def test_unusable(path: Path, clock: WallClock, kind: str, reason: str) -> None:
+    """What cannot be used is told as the reason, for open, claims and probes."""
+    file = SqliteFile(str(unusable(kind, path)), wall_clock=clock)
+    store = SqliteStore(file, run=maybeDeferred, clock=reactor)
+    for _ in range(2):
+        assert reason in await refused(store.open())
+        assert reason in await refused(store.claim(failure()))
+        assert reason in await refused(store.probe())
+    await store.close()
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
+async def test_directory_without_rights(path: Path, clock: WallClock) -> None:
+    """A directory that may not be written to is told as the reason, and used once it may."""
+    store = SqliteStore(SqliteFile(str(path), wall_clock=clock), run=maybeDeferred, clock=reactor)
+    path.parent.chmod(0o500)
+    try:
+        assert "unable to open" in await refused(store.open())
+    finally:
+        path.parent.chmod(0o700)
+    assert (await store.claim(failure())).attempt == 1
+    await store.close()
+
+
+async def test_corrupted(file: SqliteFile, path: Path) -> None:
+    """A file that was damaged is told as the reason, and used again once it is replaced."""
+    store = SqliteStore(file, run=maybeDeferred, clock=reactor)
+    await gatherResults([store.claim(failure(f"{n}", f"call {n}")) for n in range(500)])
+    file.close()
+    good = path.read_bytes()
+    path.write_bytes(good[:4096] + b"\xff" * (len(good) - 4096))
+    assert "malformed" in await refused(store.claim(failure("1", "call 1")))
+    assert "malformed" in await refused(store.claim(failure("1", "call 1")))
+    path.write_bytes(good)
+    assert (await store.claim(failure("1", "call 1"))).attempt == 2
+
+
+async def test_usable_in_the_end(path: Path, clock: WallClock) -> None:
+    """A path that becomes usable is used."""
+    directory = path.parent / "mounted later"
+    file = SqliteFile(str(directory / "claims.db"), wall_clock=clock)
+    store = SqliteStore(file, run=maybeDeferred, clock=reactor)
+    await refused(store.open())
+    directory.mkdir()
+    await store.open()
+    assert (await store.claim(failure())).attempt == 1
+    await store.close()
+
+
+def test_known_schema_is_left(path: Path, clock: WallClock) -> None:
+    """Opening a file of this version changes nothing in it."""
+    SqliteFile(str(path), wall_clock=clock).count([failure()])
+    with closing(sqlite3.connect(path)) as connection:
+        before = connection.execute("SELECT * FROM sqlite_master").fetchall()
+        assert connection.execute("PRAGMA user_version").fetchone() == (len(SCHEMA),)
+        SqliteFile(str(path), wall_clock=clock).count([failure()])
+        assert connection.execute("SELECT * FROM sqlite_master").fetchall() == before
+
+
+def test_failed_migration_is_undone(path: Path, clock: WallClock) -> None:
+    """A schema change that fails leaves the file as it was."""
+    unusable("another database", path)
+    with pytest.raises(sqlite3.OperationalError):
+        SqliteFile(str(path), wall_clock=clock).open()
+    with closing(sqlite3.connect(path)) as connection:
+        assert connection.execute("PRAGMA user_version").fetchone() == (0,)
+        assert connection.execute("SELECT name FROM sqlite_master").fetchall() == [("marks",)]
+
+
+# Other processes
+
+
+def child(script: str, *arguments: object) -> subprocess.Popen[str]:
+    """Another Python that knows boomerang; its standard output is a pipe."""
+    return subprocess.Popen(
+        [sys.executable, "-c", script, *map(str, arguments)],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+
+
+CLAIMING: Final = """
+import itertools, sys, time
+from twisted.internet import reactor
+from twisted.internet.defer import Deferred, gatherResults
+from boomerang.stores.address import SqliteAddress
+from boomerang.stores.interfaces import Failure
+from boomerang.stores.opening import make_store
+
+async def claim(store, name):
+    await store.claim(Failure(identity=name, call=None, wait=0, window=900, attempts=1))
+    print(name, flush=True)
+
+async def main():
+    store = make_store(SqliteAddress(sys.argv[1]), reactor)
+    for batch in itertools.count():
+        names = [f"{batch}-{n}" for n in range(20)]
+        await gatherResults([Deferred.fromCoroutine(claim(store, name)) for name in names])
+
+Deferred.fromCoroutine(main())
+reactor.run()
+"""
+
+
+def test_killed(path: Path) -> None:
+    """After SIGKILL in the middle of claims, every claim that was told is there."""
+    process = child(CLAIMING, path)
+    assert process.stdout is not None
+    told = [process.stdout.readline().strip() for _ in range(500)]
+    process.send_signal(signal.SIGKILL)
+    told += process.stdout.read().split("\n")[:-1]  # the last one may be cut off
+    process.stdout.close()
+    assert process.wait() == -signal.SIGKILL
+    assert len(told) >= 500
+    assert set(told) <= names(path)
+
+
+COMPETING: Final = """
+import json, sys, time
+from boomerang.stores.interfaces import Failure
+from boomerang.stores.sqlite_file import SqliteFile
+import sqlite3
+
+file = SqliteFile(sys.argv[1], wall_clock=time.time)
+attempts = []
+for n in range(300):
+    failure = Failure(identity=f"{n}", call="call", wait=0, window=900, attempts=1)
+    while True:
+        try:
+            (claim,) = file.count([failure])
+            break
+        except sqlite3.OperationalError as error:
+            assert "locked" in str(error)
+    attempts.append([claim.attempt, claim.round])
+file.close()
+print(json.dumps(attempts))
+"""
+
+
+def test_several_processes(path: Path) -> None:
+    """Processes that count in one file at the same time never give a number twice."""
+    processes = [child(COMPETING, path) for _ in range(3)]
+    found = [json.loads(process.communicate()[0]) for process in processes]
+    for claims in zip(*found, strict=True):
+        assert sorted(attempt for attempt, _ in claims) == [1, 2, 3]
+    assert sorted(round_ for claims in found for _, round_ in claims) == list(range(1, 901))
+
+
+FILLING: Final = """
+import os, resource, sqlite3, sys, time
+from boomerang.stores.interfaces import Failure
+from boomerang.stores.sqlite_file import SqliteFile
+
+file = SqliteFile(sys.argv[1], wall_clock=time.time)
+failure = Failure(identity="identity", call="call", wait=0, window=900, attempts=1)
+
+def works(failures):
+    try:
+        file.count(failures)
+    except sqlite3.OperationalError:
+        return False
+    return True
+
+def limit(size):
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, resource.RLIM_INFINITY))
+
+found = [works([]), works([failure])]
+other_process = sqlite3.connect(sys.argv[1])
+other_process.execute("SELECT * FROM marks").fetchall()  # keeps log and index of the file alive
+limit(os.path.getsize(sys.argv[1] + "-wal"))
+found += [works([failure]), works([]), works([])]
+limit(resource.RLIM_INFINITY)
+found += [works([]), works([failure])]
+print(*found)
+"""
+
+
+def test_disk_full(path: Path) -> None:
+    """While nothing can be written an empty batch fails like a claim; then both work again."""
+    process = child(FILLING, path)
+    found = process.communicate()[0].split()
+    assert found == ["True", "True", "False", "False", "False", "True", "True"]
+
+
+async def test_under_load(file: SqliteFile, thread: Runner) -> None:
+    """Closing in the middle of thousands of claims is clean: each is answered or fails."""
+    store = SqliteStore(file, run=thread, clock=reactor)
+    first, *claims = [store.claim(failure(f"{n}", f"call {n}")) for n in range(5000)]
+    await first
+    await store.close()
+    outcomes: list[tuple[bool, Any]] = await DeferredList(claims, consumeErrors=True)
+    for made, outcome in outcomes:
+        assert isinstance(outcome, Claim) if made else outcome.check(StoreUnavailable)
+    assert {made for made, _ in outcomes} == {True, False}
