@@ -19,7 +19,6 @@ from twisted.logger import (
     capturedLogs,
     formatEvent,
 )
-from twisted.python.usage import UsageError
 from twisted.scripts.twistd import ServerOptions  # type: ignore[attr-defined]
 
 from boomerang import __version__

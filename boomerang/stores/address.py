@@ -69,8 +69,8 @@ def parse_store(text: str) -> StoreAddress:
     """Understand the setting ``store``. Raises `ValueError` with what was expected.
 
     The options of the query are those that Redis clients commonly have: ``ssl_cert_reqs=none``,
-    ``ssl_ca_certs=FILE``, ``db=N``; ``prefix=TEXT`` is boomerang's own. The error never repeats the text,
-    which may hold a password.
+    ``ssl_ca_certs=FILE``, ``db=N``; ``prefix=TEXT`` is boomerang's own. The error never repeats the
+    text, which may hold a password.
     """
     scheme, colon, rest = text.partition(":")
     if scheme == "memory" and colon and not rest:

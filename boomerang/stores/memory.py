@@ -40,11 +40,17 @@ class MemoryStore:
         before = (marks.get(failure.identity or ""), marks.get(failure.call or ""))
         identity, call, claim = count_failure(failure, identity=before[0], call=before[1], now=now)
         if identity is not None and failure.identity is not None and identity is not before[0]:
-            marks[failure.identity] = identity
+            self._put(failure.identity, identity)
         if call is not None and failure.call is not None and call is not before[1]:
-            marks[failure.call] = call
+            self._put(failure.call, call)
         self._forget_oldest(now)
         return claim
+
+    def _put(self, name: str, mark: Mark) -> None:
+        """Keep the marks in the order of their expiry: one that is made anew is the youngest."""
+        if mark.count == 1:
+            self._marks.pop(name, None)
+        self._marks[name] = mark
 
     def _forget_oldest(self, now: float) -> None:
         """Two marks come with a claim at most, so looking at four keeps the heap level."""

@@ -11,7 +11,7 @@ from twisted.internet.defer import Deferred
 from twisted.internet.threads import deferToThreadPool
 from twisted.python.threadpool import ThreadPool
 
-from boomerang.stores.address import MemoryAddress, RedisAddress, SqliteAddress, StoreAddress
+from boomerang.stores.address import MemoryAddress, SqliteAddress, StoreAddress
 from boomerang.stores.interfaces import ClaimStore
 from boomerang.stores.memory import MemoryStore
 from boomerang.stores.redis import RedisStore
@@ -25,15 +25,13 @@ T = TypeVar("T")
 
 def make_store(address: StoreAddress, reactor: Any) -> ClaimStore:
     """The store at an address, not yet open. Raises `OSError` for an unreadable PEM file."""
-    match address:
-        case MemoryAddress():
-            return MemoryStore(reactor, most=2_000_000)
-        case SqliteAddress(path=path):
-            file = SqliteFile(path, wall_clock=time.time)
-            return SqliteStore(file, run=_one_thread(reactor), clock=reactor)
-        case RedisAddress(prefix=prefix):
-            connection = RedisConnection(address, endpoint_of(address, reactor), clock=reactor)
-            return RedisStore(connection, prefix=prefix)
+    if isinstance(address, MemoryAddress):
+        return MemoryStore(reactor, most=2_000_000)
+    if isinstance(address, SqliteAddress):
+        file = SqliteFile(address.path, wall_clock=time.time)
+        return SqliteStore(file, run=_one_thread(reactor), clock=reactor)
+    connection = RedisConnection(address, endpoint_of(address, reactor), clock=reactor)
+    return RedisStore(connection, prefix=address.prefix)
 
 
 class _DaemonThread(Thread):

@@ -54,7 +54,7 @@ def as_json(data: object, *, status: int = 200) -> Reply:
 def head(reply: Reply, *, date: bytes, close: bool) -> bytes:
     """Status line and headers. The length is given, so that nothing needs to be chunked."""
     lines = [
-        b"HTTP/1.1 %d %s" % (reply.status, _PHRASES[reply.status]),
+        b"HTTP/1.1 %d %s" % (reply.status, _PHRASES.get(reply.status, b"Unknown")),
         b"Date: " + date,
         b"Content-Type: " + reply.content_type.encode(),
         b"Content-Length: %d" % len(reply.body),

@@ -94,21 +94,23 @@ class Routes:
             raise Refused(405, f"use {methods}", headers=headers)
         raise Refused(404, "there is nothing at this address")
 
-    def _answered(self, result: Reply | Failure, request: GuardedRequest) -> None:
+    def _answered(self, result: object, request: GuardedRequest) -> None:
         request.answer = None
-        if not request.under_way:
-            if isinstance(result, Failure) and not result.check(CancelledError):
-                self._failed(result, request)
-        elif isinstance(result, Failure):
-            request.answer_with(self._failed(result, request))
-        else:
-            request.answer_with(result)
+        if request.under_way:
+            request.answer_with(self._reply(result, request))
+        elif isinstance(result, Failure) and not result.check(CancelledError, Refused):
+            self._reply(result, request)  # the client is gone, the mistake is still to be logged
 
-    def _failed(self, failure: Failure, request: GuardedRequest) -> Reply:
-        if failure.check(Refused):
-            return self._refuse(cast(Refused, failure.value))
+    def _reply(self, result: object, request: GuardedRequest) -> Reply:
+        """The answer that a handler's result means, whatever it is."""
+        if isinstance(result, Reply):
+            return result
+        if not isinstance(result, Failure):
+            result = Failure(TypeError(f"a route returned {type(result).__name__}, not a Reply"))
+        if result.check(Refused):
+            return self._refuse(cast(Refused, result.value))
         path = request.path.decode("ascii", "backslashreplace")
-        self._log.failure("a request to {path} failed", failure, path=path)
+        self._log.failure("a request to {path} failed", result, path=path)
         return refusal(Refused(500, "boomerang itself failed; its log says why"))
 
     def _refuse(self, refused: Refused) -> Reply:

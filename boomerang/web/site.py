@@ -199,6 +199,17 @@ class GuardedChannel(HTTPChannel):
         self._answering = False
         super().requestDone(request)
 
+    def pauseProducing(self) -> None:
+        """The client reads its answers more slowly than they are made: begin no further one."""
+        self.paused = True
+        super().pauseProducing()
+
+    def resumeProducing(self) -> None:
+        self.paused = False
+        super().resumeProducing()
+        if self._buffer and not self._answering:
+            self.dataReceived(b"")
+
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         self.site.channels.discard(self)
         self._stop_watching()

@@ -206,14 +206,6 @@ class Daemons:
         command = (*prefix, *COMMAND, *settings, *options)
         return self.launch(*command, more=more).wait_until_ready()
 
-    def start_two(self, *, store: str, wait: float = 0.3) -> tuple[Daemon, Daemon]:
-        """Two instances on one store, both connected with it."""
-        settings = ("--listen", ANY_PORT, "--store", store, "--retry-wait", str(wait))
-        one, other = (self.launch(*COMMAND, *settings) for _ in range(2))
-        for daemon in (one, other):
-            eventually(daemon.wait_until_ready().uses_its_store)
-        return one, other
-
     def launch(
         self,
         *command: str,

@@ -3,23 +3,47 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
 from tests.integration.caller import LATE, FailedCall, answers
-from tests.integration.daemon import Daemons, eventually, until
+from tests.integration.daemon import (
+    ANY_PORT,
+    COMMAND,
+    Daemon,
+    Daemons,
+    ended,
+    eventually,
+    until,
+)
 from tests.servers import RedisServer
 
 
-@pytest.fixture(params=["sqlite", "redis"])
-def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+WAIT = 1.0
+
+
+@pytest.fixture(scope="module", params=["sqlite", "redis"])
+def store(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[str]:
     """The address of a store that instances can share."""
+    directory = tmp_path_factory.mktemp("store")
     if request.param == "sqlite":
-        yield f"sqlite:{tmp_path / 'shared.db'}"
+        yield f"sqlite:{directory / 'shared.db'}"
     else:
-        with RedisServer(tmp_path) as server:
+        with RedisServer(directory) as server:
             yield server.url()
+
+
+@pytest.fixture(scope="module")
+def instances(store: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[Daemon]]:
+    """Two daemons on the store, both connected with it."""
+    settings = ("--listen", ANY_PORT, "--store", store, "--retry-wait", str(WAIT))
+    with ended(Daemons(tmp_path_factory.mktemp("instances"))) as daemons:
+        both = [daemons.launch(*COMMAND, *settings) for _ in range(2)]
+        for daemon in both:
+            eventually(daemon.wait_until_ready().uses_its_store)
+        yield both
 
 
 def test_crash(daemons: Daemons, store: str) -> None:
@@ -60,9 +84,9 @@ def test_crash_while_a_call_is_held(daemons: Daemons, store: str) -> None:
     assert answer.seconds < wait - 0.3
 
 
-def test_second_failure_at_another_instance(daemons: Daemons, store: str) -> None:
+def test_second_failure_at_another_instance(instances: list[Daemon]) -> None:
     """A second failure is recognised by whichever instance Twilio reaches."""
-    one, other = daemons.start_two(store=store)
+    one, other = instances
     failed = [FailedCall() for _ in range(20)]
 
     assert {answer.decision for answer in one.rescue_all(failed)} == {"retry; attempt=1"}
@@ -70,26 +94,26 @@ def test_second_failure_at_another_instance(daemons: Daemons, store: str) -> Non
     assert {answer.decision for answer in one.rescue_all(failed)} == {"give-up; attempt=3"}
 
 
-def test_repeat_at_another_instance(daemons: Daemons, store: str) -> None:
+def test_repeat_at_another_instance(instances: list[Daemon]) -> None:
     """Twilio's repeat at another instance is released at the first one's instant."""
-    one, other = daemons.start_two(store=store, wait=1.5)
+    one, other = instances
     failed = FailedCall()
     first = one.fail(failed)
-    until(first.sent_at + 0.8)
+    until(first.sent_at + WAIT / 2)
 
     released, joined = answers([first, other.fail(failed)])
 
     assert [released.decision, joined.decision] == ["retry; attempt=1"] * 2
-    assert abs(released.at - joined.at) < 0.4
+    assert abs(released.at - joined.at) < WAIT / 4
     assert other.rescue(failed).decision == "give-up; attempt=2"
 
 
-def test_same_moment(daemons: Daemons, store: str) -> None:
+def test_same_moment(instances: list[Daemon]) -> None:
     """Requests that reach two instances in the same moment count as one failure each."""
-    one, other = daemons.start_two(store=store, wait=1)
+    one, other = instances
     failed = [FailedCall() for _ in range(100)]
 
-    found = answers([daemon.fail(call) for call in failed for daemon in (one, other)])
+    found = answers([daemon.fail(call) for call in failed for daemon in instances])
 
     assert {answer.decision for answer in found} == {"retry; attempt=1"}
     assert {answer.decision for answer in one.rescue_all(failed)} == {"give-up; attempt=2"}

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import pytest
-import pytest_twisted
+import pytest_twisted  # type: ignore[import-untyped]
 from attrs import evolve, field, frozen
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -131,13 +131,15 @@ def thread() -> Iterator[Runner]:
     pool.start()
 
     def run(work: Callable[[], Any]) -> Deferred[Any]:
-        return deferToThreadPool(reactor, pool, work)
+        return deferToThreadPool(reactor, pool, work)  # type: ignore[arg-type]
 
     yield run
     pool.stop()
 
 
-@pytest_twisted.async_yield_fixture(params=["memory", "sqlite", "sqlite in a thread", "redis"])
+@pytest_twisted.async_yield_fixture(  # type: ignore[untyped-decorator]
+    params=["memory", "sqlite", "sqlite in a thread", "redis"]
+)
 async def backend(
     request: pytest.FixtureRequest, tmp_path: Path, server: RedisServer, thread: Runner
 ) -> AsyncIterator[Backend]:

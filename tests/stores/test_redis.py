@@ -11,15 +11,23 @@ from typing import Any, Final
 import pytest
 import txredisapi
 from twisted.internet import reactor
-from twisted.internet.defer import CancelledError, Deferred, DeferredList, gatherResults
+from twisted.internet.defer import (
+    CancelledError,
+    Deferred,
+    DeferredList,
+    TimeoutError,
+    gatherResults,
+)
 from twisted.internet.protocol import Factory, Protocol
 from twisted.internet.task import deferLater
 from twisted.logger import LogEvent, LogLevel, capturedLogs, formatEvent
 
-from boomerang.stores.address import parse_store
+from boomerang.stores.address import RedisAddress, parse_store
 from boomerang.stores.failsafe import PATIENCE, FailsafeStore
 from boomerang.stores.interfaces import Claim, ClaimStore, Failure, StoreUnavailable
 from boomerang.stores.opening import make_store
+from boomerang.stores.redis_connection import RedisConnection
+from boomerang.stores.redis_endpoint import endpoint_of
 from tests.servers import (
     HOST,
     Certificates,
@@ -75,8 +83,8 @@ async def back(store: ClaimStore, *, within: float = 8.0) -> None:
     while True:
         try:
             await store.open().addTimeout(within, reactor)
-            await store.probe().addTimeout(1, reactor)
-        except StoreUnavailable:
+            await store.probe().addTimeout(PATIENCE, reactor)
+        except (StoreUnavailable, TimeoutError):
             assert reactor.seconds() < deadline, "the store is not back in time"
             await deferLater(reactor, 0.01)
         else:
@@ -325,7 +333,10 @@ async def test_tls_hanging(encrypted: RedisServer, certificates: Certificates) -
         encrypted.pause()
 
 
-@pytest.mark.parametrize("content", [None, b"no certificate"])
+NONSENSE: Final = b"-----BEGIN CERTIFICATE-----\nbm9uZQ==\n-----END CERTIFICATE-----\n"
+
+
+@pytest.mark.parametrize("content", [None, b"no certificate", NONSENSE])
 def test_unreadable_authority(tmp_path: Path, content: bytes | None) -> None:
     """A PEM file that is missing or has no certificate stops the start, and is named."""
     pem = tmp_path / "ca.pem"
@@ -531,6 +542,13 @@ async def test_claim_before_open(server: RedisServer) -> None:
     async with using(server.url()) as store:
         assert "not connected" in await refused(store.claim(failure()))
         assert "not connected" in await refused(store.probe())
+
+
+def test_reconnect_before_open() -> None:
+    """Without a connection there is none to drop."""
+    address = parse_store(f"redis://{HOST}")
+    assert isinstance(address, RedisAddress)
+    RedisConnection(address, endpoint_of(address, reactor), clock=reactor).reconnect()
 
 
 async def test_open_many_times(tmp_path: Path) -> None:

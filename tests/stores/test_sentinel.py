@@ -7,10 +7,12 @@ from pathlib import Path
 
 import pytest
 from twisted.internet import reactor
+from twisted.internet.defer import TimeoutError
 from twisted.internet.task import deferLater
 from twisted.logger import LogLevel, capturedLogs
 
-from boomerang.stores.interfaces import Failure
+from boomerang.stores.failsafe import PATIENCE
+from boomerang.stores.interfaces import Failure, StoreUnavailable
 from tests.servers import HOST, RedisServer, SentinelGroup, eventually, free_port
 from tests.stores.test_redis import back, refused, using
 
@@ -58,7 +60,8 @@ async def test_failover(group: SentinelGroup, break_: Callable[[RedisServer], No
         await store.claim(FAILURE)
         former = group.master()
         break_(former)
-        await refused(store.claim(FAILURE))
+        with pytest.raises((StoreUnavailable, TimeoutError)):
+            await store.claim(FAILURE).addTimeout(PATIENCE, reactor)
         await eventually(lambda: group.master() is not former, what="failover")
         await back(store, within=4)
         await store.claim(FAILURE)

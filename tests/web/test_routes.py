@@ -297,3 +297,10 @@ class TestFailures:
     def test_refused_after_the_client_had_gone(self) -> None:
         """Nor is a refusal."""
         assert self.waiting(lambda: _raise_later(Refused(403, "no"))) == []
+
+    def test_no_reply(self) -> None:
+        """A route that returns something else is a mistake of ours, and answered all the same."""
+        bench = Bench(Acting(lambda: None).app)
+        with capturedLogs() as events:
+            assert bench.ask(request("GET", "/act")) == self.failed
+        assert self.critical(events) == [("a request to /act failed", TypeError)]
