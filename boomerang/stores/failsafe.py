@@ -90,11 +90,13 @@ class FailsafeStore:
         self._probing = LoopingCall(self._look_whether_it_is_back)
         self._probing.clock = clock
         self._closed = False
+        self._opening: list[Deferred[None]] | None = None
         self.degraded: Degraded | None = None
 
     def open(self) -> Deferred[None]:
         """Open the store; fires within `PATIENCE`, whether or not it is there."""
-        return self._in_time(maybeDeferred(self._store.open)).addErrback(self._failed)
+        self._opening = []
+        return self._in_time(maybeDeferred(self._store.open)).addBoth(self._opened)
 
     def claim(self, failure: Failure) -> Deferred[SafeClaim]:
         """Count a failure; never fails. Cancelling the Deferred leaves the claim as it is."""
@@ -102,15 +104,31 @@ class FailsafeStore:
         if self.degraded is not None:
             return succeed(SafeClaim(noted, degraded=True))
         answer: Deferred[SafeClaim] = Deferred(lambda cancelled: None)
-        try:
-            claimed = self._store.claim(failure)
-        except Exception:  # logged below, like all that a store should not do
-            claimed = fail()
+        claimed = self._ask(failure)
         self._patience.limit(claimed)
         known = (answer, noted, self._clock.seconds())
         claimed.addCallbacks(self._answered, self._refused, callbackArgs=known, errbackArgs=known)
         claimed.addErrback(self._refused, *known)  # the store's answer made no sense
         return answer
+
+    def _ask(self, failure: Failure) -> Deferred[Claim]:
+        """Ask the store; who comes while it is being opened, at start, waits until it is."""
+        if self._opening is not None:
+            waiter: Deferred[None] = Deferred()
+            self._opening.append(waiter)
+            return waiter.addCallback(lambda _: self._store.claim(failure))
+        try:
+            return self._store.claim(failure)
+        except Exception:  # logged by `_refused`, like all that a store should not do
+            return fail()
+
+    def _opened(self, result: Trouble | None) -> None:
+        opening, self._opening = self._opening or [], None
+        if result is not None:
+            self._failed(result)
+        for waiter in opening:
+            if not waiter.called:
+                waiter.callback(None)
 
     def _answered(
         self, claim: Claim, answer: Deferred[SafeClaim], noted: Claim, began: float

@@ -18,7 +18,6 @@ from tests.integration.daemon import (
 )
 from tests.servers import RedisServer
 
-
 WAIT = 1.0
 
 
@@ -99,12 +98,12 @@ def test_repeat_at_another_instance(instances: list[Daemon]) -> None:
     one, other = instances
     failed = FailedCall()
     first = one.fail(failed)
-    until(first.sent_at + WAIT / 2)
+    until(first.sent_at + WAIT * 0.6)
 
     released, joined = answers([first, other.fail(failed)])
 
     assert [released.decision, joined.decision] == ["retry; attempt=1"] * 2
-    assert abs(released.at - joined.at) < WAIT / 4
+    assert abs(released.at - joined.at) < WAIT * 0.4
     assert other.rescue(failed).decision == "give-up; attempt=2"
 
 

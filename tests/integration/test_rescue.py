@@ -122,12 +122,12 @@ def test_repeat_of_a_held_request(daemon: Daemon) -> None:
     """Twilio's own repeat of a held request is released with it, and is not another failure."""
     failed = FailedCall()
     first = daemon.fail(failed)
-    until(first.sent_at + WAIT / 2)
+    until(first.sent_at + WAIT * 0.6)
 
     one, two = answers([first, daemon.fail(failed)])
 
     assert [one.decision, two.decision] == ["retry; attempt=1"] * 2
-    assert abs(one.at - two.at) < WAIT / 4
+    assert abs(one.at - two.at) < WAIT * 0.4
     assert daemon.rescue(failed).decision == "give-up; attempt=2"
 
 
@@ -137,12 +137,12 @@ def test_repeat_after_hanging_up(daemon: Daemon) -> None:
     (first,) = daemon.hold([failed])
     first.hang_up()
     eventually(lambda: daemon.held() == 0)
-    until(first.sent_at + WAIT / 2)
+    until(first.sent_at + WAIT * 0.6)
 
     answer = daemon.rescue(failed)
 
     assert answer.decision == "retry; attempt=1"
-    assert answer.seconds < WAIT * 3 / 4
+    assert answer.seconds < WAIT * 0.8
     assert daemon.rescue(failed).decision == "give-up; attempt=2"
 
 

@@ -108,6 +108,47 @@ class FailsafeTestCase(SynchronousTestCase):
         assert self.store.degraded is None
 
 
+class StoreOpens(FailsafeTestCase):
+    """While the store is being opened, at start."""
+
+    def test_claims_wait(self) -> None:
+        """Who comes before the store is there is counted by the store all the same."""
+        self.store.open()
+        answer = self.store.claim(FAILURE)
+        assert self.inner.claims == []
+        self.clock.advance(0.1)
+        self.inner.opens[0].callback(None)
+        self.inner.claims[0].callback(Claim(attempt=2, hold=0.0, round=2))
+        made = self.successResultOf(answer)
+        assert made == SafeClaim(Claim(attempt=2, hold=0.0, round=2), degraded=False)
+
+    def test_no_longer_than_others(self) -> None:
+        """The wait for the store and for its answer are one."""
+        self.store.open()
+        self.clock.advance(PATIENCE / 2)
+        answer = self.store.claim(FAILURE)
+        self.clock.advance(PATIENCE / 2 - 0.01)
+        self.inner.opens[0].callback(None)
+        self.assertNoResult(answer)
+        self.clock.advance(PATIENCE / 2 + 0.01)
+        assert self.successResultOf(answer).degraded
+
+    def test_cannot_be_opened(self) -> None:
+        """Where it cannot be opened, memory answers whoever waited."""
+        self.store.open()
+        answer = self.store.claim(FAILURE)
+        self.inner.opens[0].errback(StoreUnavailable("not there"))
+        self.inner.claims[0].errback(StoreUnavailable("not there"))
+        assert self.successResultOf(answer).degraded
+
+    def test_hangs(self) -> None:
+        """Where opening hangs, memory answers in time."""
+        self.store.open()
+        answer = self.store.claim(FAILURE)
+        self.clock.advance(PATIENCE)
+        assert self.successResultOf(answer).degraded
+
+
 class StoreAnswers(FailsafeTestCase):
     """While the store answers in time."""
 
