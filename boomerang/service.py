@@ -26,6 +26,7 @@ from boomerang.retry.policy import RetryRules
 from boomerang.retry.record import DecisionRecord
 from boomerang.retry.service import RetryService
 from boomerang.settings import Settings
+from boomerang.stores.address import unverified
 from boomerang.stores.failsafe import FailsafeStore
 from boomerang.stores.opening import make_store
 from boomerang.systemd import SystemdService, notifier, watchdog_interval
@@ -64,7 +65,9 @@ def build(settings: Settings, reactor: Any, *, observer: ILogObserver | None) ->
     wall_clock = time.time
     metrics = Metrics(version=__version__, environment=settings.environment)
     store = FailsafeStore(
-        make_store(settings.store, reactor),
+        make_store(
+            settings.store if settings.store_tls_verify else unverified(settings.store), reactor
+        ),
         name=str(settings.store),
         clock=reactor,
         wall_clock=wall_clock,

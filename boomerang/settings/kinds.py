@@ -86,6 +86,20 @@ def choice(*choices: str) -> Kind:
     return parse
 
 
+def boolean() -> Kind:
+    """True or false."""
+    words = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
+
+    def parse(value: object) -> bool:
+        if isinstance(value, bool):
+            return value
+        if not isinstance(value, str) or value.lower() not in words:
+            raise ValueError("true or false")
+        return words[value.lower()]
+
+    return parse
+
+
 def integer(least: int, most: int) -> Kind:
     """A whole number within bounds."""
     expected = f"a whole number from {least} to {most}" if least < most else str(least)

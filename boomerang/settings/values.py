@@ -14,6 +14,7 @@ from attrs import field, frozen
 from boomerang.logs import FORMATS
 from boomerang.retry.hold import LONGEST
 from boomerang.settings.kinds import (
+    boolean,
     choice,
     host_patterns,
     http_url,
@@ -112,6 +113,9 @@ class Settings:
         "where failures are remembered: memory:, sqlite:FILE, redis://, rediss://, redis+sentinel://",
         env=("REDIS_URL",),
         may_hold_secret=True,
+    )
+    store_tls_verify: bool = setting(
+        boolean(), True, "whether the certificate of a rediss:// store is checked"
     )
     allowed_hosts: tuple[str, ...] = setting(
         host_patterns(), (), "hosts to which calls may be sent (*.example.com); none named: all"

@@ -27,6 +27,7 @@ ALL: list[tuple[str, str, str, object]] = [
     ("public_url", "https://b.example.com/", '"https://b.example.com/"', "https://b.example.com"),
     ("environment", "staging-2.eu_west", '"staging-2.eu_west"', "staging-2.eu_west"),
     ("store", "redis://h/1", '"redis://h/1"', RedisAddress((("h", 6379),), database=1)),
+    ("store_tls_verify", "false", "false", False),
     ("allowed_hosts", "a.com, *.b.com", '["a.com", "*.b.com"]', ("a.com", "*.b.com")),
     ("home_url", "https://a.com/x", '"https://a.com/x"', "https://a.com/x"),
     ("workers", "1", "1", 1),
