@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 from hypothesis import settings
 from twisted.internet.defer import Deferred
-from twisted.logger import LogEvent, LogLevel, formatEvent, globalLogPublisher
+from twisted.logger import ILogObserver, LogEvent, LogLevel, formatEvent, globalLogPublisher
+from zope.interface import provider
 
 TEST_LIMIT = 60.0
 """Seconds for an asynchronous test; none comes near it unless it hangs."""
@@ -44,6 +45,7 @@ def _nothing_critical_logged() -> Iterator[None]:
     """Fail a test that made something log a traceback, unhandled Deferreds included."""
     critical: list[str] = []
 
+    @provider(ILogObserver)
     def observe(event: LogEvent) -> None:
         if event.get("log_level") is LogLevel.critical:
             failure = event.get("log_failure")

@@ -63,11 +63,10 @@ class RedisConnection:
     ``protocol`` is the connection, `None` while there is none; ``trouble`` says why there is none.
     """
 
-    _log = Logger(namespace="boomerang.stores.redis")
-
     def __init__(
         self, address: RedisAddress, endpoint: IStreamClientEndpoint, *, clock: IReactorTime
     ) -> None:
+        self._log = Logger(namespace="boomerang.stores.redis")
         self.protocol: Any = None
         self.trouble = "not connected"
         self._address = address

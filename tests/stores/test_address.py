@@ -16,6 +16,7 @@ from boomerang.stores.address import (
     SqliteAddress,
     StoreAddress,
     parse_store,
+    unverified,
 )
 
 
@@ -249,3 +250,17 @@ def test_anything(text: str, scheme: str) -> None:
     """Whatever is given is an address or a `ValueError`."""
     with suppress(ValueError):
         assert str(parse_store(scheme + text))
+
+
+@pytest.mark.parametrize("text", ["rediss://h", "rediss://h?ssl_cert_reqs=none", "redis://h"])
+def test_unverified(text: str) -> None:
+    """The check of a certificate can be switched off without writing the address anew."""
+    address = unverified(parse_store(text))
+    assert isinstance(address, RedisAddress)
+    assert not address.verify
+    assert address.hosts == (("h", 6379),)
+
+
+def test_nothing_to_verify() -> None:
+    """Where there is no certificate, there is nothing to be switched off."""
+    assert unverified(SqliteAddress("x.db")) == SqliteAddress("x.db")

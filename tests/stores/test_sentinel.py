@@ -14,7 +14,7 @@ from twisted.logger import LogLevel, capturedLogs
 from boomerang.stores.failsafe import PATIENCE
 from boomerang.stores.interfaces import Failure, StoreUnavailable
 from tests.servers import HOST, RedisServer, SentinelGroup, eventually, free_port
-from tests.stores.test_redis import back, refused, using
+from tests.stores.test_redis import back, clients, connections, refused, using
 
 FAILURE = Failure(identity="identity", call="call", wait=0, window=600, attempts=1)
 
@@ -144,13 +144,27 @@ async def test_connected_without_sentinels(group: SentinelGroup) -> None:
 
 
 async def test_close_while_asking(tmp_path: Path) -> None:
-    """Closing while a Sentinel is being asked asks no other one, and leaves no connection."""
-    with RedisServer(tmp_path) as hanging, RedisServer(tmp_path) as next_one:
+    """Closing while a Sentinel is being asked asks no other one."""
+    with RedisServer(tmp_path) as hanging, RedisServer(tmp_path) as other:
         hanging.pause()
-        next_one.pause()
-        hosts = ",".join(f"{HOST}:{server.port}" for server in (next_one, hanging))
+        hosts = ",".join(f"{HOST}:{server.port}" for server in (other, hanging))
         async with using(f"redis+sentinel://{hosts}/calls") as store:
             waiting = store.open()
             await deferLater(reactor, 0.05)
+            before = connections(other)
             await store.close().addTimeout(0.2, reactor)
             assert "closed" in await refused(waiting)
+            await deferLater(reactor, 0.05)
+            assert connections(other) == before + 1
+
+
+async def test_sentinels_are_left(steady: SentinelGroup) -> None:
+    """No connection to a Sentinel is kept."""
+    before = [clients(sentinel) for sentinel in steady.sentinels]
+    for _ in range(6):
+        async with using(steady.url()) as store:
+            await store.open()
+    await eventually(
+        lambda: [clients(sentinel) for sentinel in steady.sentinels] == before,
+        what="as many connections as before",
+    )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import signal
 import sqlite3
 import subprocess
@@ -251,15 +250,23 @@ class Batches(SynchronousTestCase):
         assert len(self.work) == 1
 
     def test_cancelled_during_its_batch(self) -> None:
-        """What is cancelled while it is being written harms nobody, whether that works or not."""
+        """What is cancelled while it is being written harms no other, whether that works or not."""
         for broken in (None, sqlite3.OperationalError("full")):
             self.file.broken = broken
-            claim, probe = self.store.claim(failure()), self.store.probe()
+            asked: list[Deferred[Any]] = [
+                *(self.store.claim(failure()) for _ in range(2)),
+                *(self.store.probe() for _ in range(2)),
+            ]
             self.turn()
-            for cancelled in (claim, probe):
+            for cancelled in asked[::2]:
                 cancelled.cancel()
                 self.failureResultOf(cancelled, CancelledError)
             self.turn()
+            for other in asked[1::2]:
+                if broken is None:
+                    self.successResultOf(other)
+                else:
+                    self.failureResultOf(other, StoreUnavailable)
         assert len(self.file.batches) == 2
 
     def test_close_during_a_batch(self) -> None:
@@ -502,15 +509,13 @@ async def test_unusable(path: Path, clock: WallClock, kind: str, reason: str) ->
     await store.close()
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
-async def test_directory_without_rights(path: Path, clock: WallClock) -> None:
-    """A directory that may not be written to is told as the reason, and used once it may."""
-    store = SqliteStore(SqliteFile(str(path), wall_clock=clock), run=maybeDeferred, clock=reactor)
-    path.parent.chmod(0o500)
-    try:
-        assert "unable to open" in await refused(store.open())
-    finally:
-        path.parent.chmod(0o700)
+async def test_directory_that_comes_later(path: Path, clock: WallClock) -> None:
+    """A directory that is not there is told as the reason, and used once it is."""
+    late = path.parent / "late"
+    file = SqliteFile(str(late / "boomerang.db"), wall_clock=clock)
+    store = SqliteStore(file, run=maybeDeferred, clock=reactor)
+    assert "unable to open" in await refused(store.open())
+    late.mkdir()
     assert (await store.claim(failure())).attempt == 1
     await store.close()
 

@@ -388,6 +388,20 @@ class TestOneAfterTheOther:
         bench.clock.advance(0)
         assert [answer.status for answer in connection.answers()] == [200] + [404] * 20
 
+    def test_answers_that_nobody_reads(self) -> None:
+        """While the answers pile up, no further request is begun; then all are, in their order."""
+        slow = Slow()
+        bench = Bench(slow.app)
+        connection = bench.connect()
+        connection.send(request("GET", "/slow") + request("GET", "/nothing") * 3)
+        connection.channel.pauseProducing()  # as the socket does when too much waits to be sent
+        slow.waiting[0].callback(Reply(b"first"))
+        assert [answer.status for answer in connection.answers()] == [200]
+        connection.channel.resumeProducing()
+        bench.clock.advance(0)
+        assert [answer.status for answer in connection.answers()] == [200] + [404] * 3
+        assert not connection.closed
+
     @pytest.mark.parametrize(
         "sent",
         [
