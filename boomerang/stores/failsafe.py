@@ -126,9 +126,8 @@ class FailsafeStore:
         opening, self._opening = self._opening or [], None
         if result is not None:
             self._failed(result)
-        for waiter in opening:
-            if not waiter.called:
-                waiter.callback(None)
+        for waiter in opening:  # none is given up before, since all came after the opening began
+            waiter.callback(None)
 
     def _answered(
         self, claim: Claim, answer: Deferred[SafeClaim], noted: Claim, began: float

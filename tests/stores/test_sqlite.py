@@ -181,18 +181,6 @@ class Batches(SynchronousTestCase):
         assert [len(batch) for batch in self.file.batches] == [2000, 2000, 500]
         assert all(claim.called for claim in claims)
 
-    def test_gathering(self) -> None:
-        """A claim waits for company as long as it is told to, and no longer."""
-        file: Any = self.file
-        store = SqliteStore(file, run=self.run_later, clock=self.clock, gather=0.004)
-        for seconds in (0.003, 0.001):
-            store.claim(failure())
-            assert self.work == []
-            self.clock.advance(seconds)
-        (batch,) = self.work
-        batch()
-        assert [len(batch) for batch in self.file.batches] == [2]
-
     def test_nothing_to_do(self) -> None:
         """Without claims nothing runs."""
         self.store.claim(failure())
