@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from itertools import islice
+from collections import OrderedDict
 
 from twisted.internet.defer import Deferred, succeed
 from twisted.internet.interfaces import IReactorTime
@@ -16,13 +15,15 @@ class MemoryStore:
     """A `ClaimStore` that forgets with the process.
 
     ``most`` bounds the number of marks; beyond it the oldest are forgotten first. Each takes
-    about 300 bytes, and a failure leaves two of them.
+    about 400 bytes, and a failure leaves two of them.
     """
 
     def __init__(self, clock: IReactorTime, *, most: int = 200_000) -> None:
         self._clock = clock
         self._most = most
-        self._marks: dict[str, Mark] = {}
+        # A plain dict remembers the places of what was deleted at its front: with 200,000 marks
+        # looking for the oldest would take 200 µs.
+        self._marks: OrderedDict[str, Mark] = OrderedDict()
 
     def __len__(self) -> int:
         return len(self._marks)
@@ -54,15 +55,11 @@ class MemoryStore:
 
     def _forget_oldest(self, now: float) -> None:
         """Two marks come with a claim at most, so looking at four keeps the heap level."""
-        for name in tuple(islice(self._over(now), 4)):
-            del self._marks[name]
-
-    def _over(self, now: float) -> Iterator[str]:
-        excess = len(self._marks) - self._most
-        for position, (name, mark) in enumerate(self._marks.items()):
-            if mark.expires_at > now and position >= excess:
+        for _ in range(min(4, len(self._marks))):
+            mark = next(iter(self._marks.values()))
+            if mark.expires_at > now and len(self._marks) <= self._most:
                 return
-            yield name
+            self._marks.popitem(last=False)
 
     def probe(self) -> Deferred[None]:
         return succeed(None)
