@@ -45,8 +45,8 @@ def room_for_held(max_held: int) -> int:
 def calm_collector() -> None:
     """Let the garbage collector look at what is new only, and seldom.
 
-    With its usual thresholds it walks over all held requests again and again: measured at 10,000
-    held, the p99 of their lateness falls from 410 ms to 8 ms.
+    With its usual thresholds it walks over all held requests again and again: in a prototype with
+    10,000 held, the p99 of their lateness fell from 410 ms to 8 ms.
     """
     gc.collect()
     gc.freeze()

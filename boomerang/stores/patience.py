@@ -13,7 +13,7 @@ class Patience:
     """Cancels what has not fired some seconds after it was handed over.
 
     All have the same limit, so that they end in the order in which they came, and one timer is
-    enough; a timer for each (`Deferred.addTimeout`) costs 10 µs of a request.
+    enough; a timer for each (`Deferred.addTimeout`) costs more than the claim.
     """
 
     def __init__(self, clock: IReactorTime, *, seconds: float) -> None:

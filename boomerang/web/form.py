@@ -1,7 +1,6 @@
 """Form fields, as Twilio sends them.
 
-twisted.web mixes the fields of the query with those of the form, which must be told apart here, and
-its parser takes six times as long.
+twisted.web mixes the fields of the query with those of the form, which must be told apart here.
 """
 
 from __future__ import annotations

@@ -92,7 +92,7 @@ class GuardedRequest(Request):
             answer.cancel()
 
     def forget_parameters(self) -> None:
-        """Let go of what was sent: this halves the memory that a held request takes."""
+        """Let go of what was sent, so that it takes no memory while the request is held."""
         self.args = {}
         content, self.content = self.content, None
         if content is not None:
