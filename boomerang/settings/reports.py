@@ -1,0 +1,103 @@
+"""Where the monitor reports: Librato, OTLP, notifications, the heartbeat."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Final
+
+from attrs import frozen
+
+from boomerang.settings.kinds import (
+    REQUIRED,
+    choice,
+    entries,
+    http_url,
+    seconds,
+    secrets,
+    setting,
+    string_table,
+    text,
+)
+
+LIBRATO_URL: Final = "https://metrics-api.librato.com/v1"
+
+SERVICE_SETTINGS: Final[Mapping[str, Sequence[str]]] = {
+    "mail": ("addresses",),
+    "pagerduty": ("service_key", "event_type", "description"),
+    "slack": ("url",),
+    "webhook": ("url",),
+    "opsgenie": ("customer_key",),
+    "victorops": ("api_key",),
+    "sns": ("topic_arn", "access_key_id", "secret_access_key"),
+    "zapier": ("url",),
+}
+"""What Librato asks of each type of service (the validators of librato/librato-services)."""
+
+
+@frozen
+class LibratoService:
+    """``[[librato.service]]``: where Librato sends its alerts."""
+
+    type: str = setting(choice(*SERVICE_SETTINGS), REQUIRED, "mail, slack, pagerduty, webhook ...")
+    title: str = setting(text(), REQUIRED, "by which it is found again")
+    settings: Mapping[str, str] = setting(
+        string_table(), REQUIRED, "what its type asks for (mail: addresses)", secret=True
+    )
+
+
+def service_problems(services: Sequence[LibratoService]) -> Iterator[str]:
+    """Services that Librato would refuse, or that could not be told apart."""
+    seen = set()
+    for service in services:
+        if (service.type, service.title) in seen:
+            yield f'librato.service "{service.title}" is there more than once'
+        seen.add((service.type, service.title))
+        for name in SERVICE_SETTINGS[service.type]:
+            if not service.settings.get(name):
+                yield f'librato.service "{service.title}": settings.{name} is missing'
+
+
+@frozen
+class LibratoSettings:
+    """``[librato]``: measurements, annotations and alerts at Librato or AppOptics."""
+
+    url: str = setting(http_url(), LIBRATO_URL, "where the API is")
+    user: str | None = setting(text(), None, "e-mail address of the account", env=("LIBRATO_USER",))
+    token: str | None = setting(
+        text(), None, "API token; without one nothing is sent", env=("LIBRATO_TOKEN",), secret=True
+    )
+    period: float = setting(seconds(1, 3600), 60.0, "from one report to the next")
+    dialect: str = setting(
+        choice("source", "tags"), "source", "how measurements are told apart; AppOptics has tags"
+    )
+    service: tuple[LibratoService, ...] = entries(LibratoService, service_problems)
+
+
+@frozen
+class OtlpSettings:
+    """``[otlp]``: metrics to an OpenTelemetry collector, over HTTP."""
+
+    endpoint: str | None = setting(
+        http_url(), None, "like http://localhost:4318; none: nothing is sent", may_hold_secret=True
+    )
+    headers: Mapping[str, str] = setting(string_table(), {}, "sent with each report", secret=True)
+    period: float = setting(seconds(1, 3600), 60.0, "from one report to the next")
+
+
+@frozen
+class NotifySettings:
+    """``[notify]``: messages to people, through Apprise."""
+
+    urls: tuple[str, ...] = setting(
+        secrets(), (), "Apprise URLs that hear of outages and recoveries", secret=True
+    )
+
+
+@frozen
+class HeartbeatSettings:
+    """``[heartbeat]``: a sign of life to something outside (Healthchecks and its like)."""
+
+    url: str | None = setting(
+        http_url(), None, "asked after each round of checks", may_hold_secret=True
+    )
+    period: float = setting(seconds(1, 86400), 60.0, "from one sign of life to the next")
