@@ -12,6 +12,9 @@ from attrs import field, frozen
 PHASES: Final = ("resolve", "connect", "tls", "first_byte", "transfer")
 """What an HTTP check spends its time with, in order; other kinds have some of them."""
 
+KEPT: Final = 100
+"""Results of each check that are kept, in memory and in the store."""
+
 LONGEST_DETAIL: Final = 200
 
 

@@ -1,0 +1,135 @@
+"""What the monitor keeps in the store: results, outages, pauses, and who of several watches."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Final, TypeVar
+
+from attrs import frozen
+from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IReactorTime
+from twisted.logger import Logger
+
+from boomerang.monitor import outage as outages_form
+from boomerang.monitor import result as results_form
+from boomerang.monitor.outage import Outage
+from boomerang.monitor.panel import Kept
+from boomerang.monitor.result import KEPT, Result
+from boomerang.monitor.verdict import Standing
+from boomerang.stores.interfaces import NoteStore
+
+S = TypeVar("S")
+T = TypeVar("T")
+
+LEASE: Final = 20.0
+"""Seconds after which another instance watches in the place of one that has died."""
+
+PATIENCE: Final = 5.0
+"""Seconds that the store may take; nobody waits for it."""
+
+FOR_EVER: Final = float("inf")
+
+_log = Logger(namespace="boomerang.monitor")
+
+
+@frozen(eq=False)
+class Records:
+    """The monitor's notes in the store, those of each environment apart.
+
+    The methods raise `StoreUnavailable` or `TimeoutError` when the store does not answer.
+    """
+
+    notes: NoteStore
+    environment: str
+    clock: IReactorTime
+
+    async def results(self, checks: Sequence[str]) -> dict[str, list[Result]]:
+        """The last results of these checks, oldest first."""
+        names = {f"checks.{self.environment}.{check}": check for check in checks}
+        journals = await self._in_time(self.notes.journals(list(names)))
+        return {
+            names[name]: _readable(results_form.from_json, entries)
+            for name, entries in journals.items()
+            if name in names
+        }
+
+    async def add_results(self, results: Mapping[str, Sequence[Result]]) -> None:
+        entries = {
+            f"checks.{self.environment}.{check}": [results_form.to_json(each) for each in new]
+            for check, new in results.items()
+        }
+        await self._in_time(self.notes.append(entries, keep=KEPT))
+
+    async def kept(self, checks: Sequence[str]) -> Kept:
+        """All that another watch has left of these checks."""
+        return Kept(
+            results=await self.results(checks),
+            stood=await self.stood(),
+            outages=await self.outages(),
+        )
+
+    async def outages(self) -> dict[str, Outage]:
+        """The outages that lasted when they were last written, by check."""
+        found = await self._in_time(self.notes.read(f"outages.{self.environment}"))
+        lasting = _readable(outages_form.from_json, found.values())
+        return {each.check: each for each in lasting}
+
+    async def note_outages(self, changed: Iterable[Outage]) -> None:
+        notes = {each.check: None if each.ended else outages_form.to_json(each) for each in changed}
+        await self._in_time(self.notes.write(f"outages.{self.environment}", notes))
+
+    async def stood(self) -> dict[str, tuple[str, float]]:
+        """The states of checks, and since when, as they were last written."""
+        found = await self._in_time(self.notes.read(f"standings.{self.environment}"))
+        return dict(_readable(_as_stood, found.items()))
+
+    async def note_standings(self, changed: Mapping[str, Standing]) -> None:
+        notes = {check: f"{each.state.value} {each.since}" for check, each in changed.items()}
+        await self._in_time(self.notes.write(f"standings.{self.environment}", notes))
+
+    async def pauses(self) -> dict[str, float]:
+        """Until when checks are paused (seconds since the epoch), those that are over included."""
+        found = await self._in_time(self.notes.read(f"pauses.{self.environment}"))
+        return dict(_readable(_as_pause, found.items()))
+
+    async def pause(self, check: str, *, until: float) -> None:
+        """Pause a check; `FOR_EVER` means until it is resumed."""
+        note = {check: str(until)}
+        await self._in_time(self.notes.write(f"pauses.{self.environment}", note))
+
+    async def resume(self, check: str) -> None:
+        await self._in_time(self.notes.write(f"pauses.{self.environment}", {check: None}))
+
+    async def take_watch(self, holder: str) -> bool:
+        """Whether this instance is the one that watches, for the next `LEASE` seconds."""
+        name = f"watch.{self.environment}"
+        return await self._in_time(self.notes.lease(name, holder=holder, seconds=LEASE))
+
+    async def leave_watch(self, holder: str) -> None:
+        name = f"watch.{self.environment}"
+        await self._in_time(self.notes.lease(name, holder=holder, seconds=0))
+
+    def _in_time(self, answer: Deferred[T]) -> Deferred[T]:
+        return answer.addTimeout(PATIENCE, self.clock)
+
+
+def _as_stood(note: tuple[str, str]) -> tuple[str, tuple[str, float]]:
+    check, text = note
+    state, since = text.split(" ")
+    return check, (state, float(since))
+
+
+def _as_pause(note: tuple[str, str]) -> tuple[str, float]:
+    check, until = note
+    return check, float(until)
+
+
+def _readable(read: Callable[[S], T], notes: Iterable[S]) -> list[T]:
+    """What can be read; what a newer or older boomerang wrote otherwise is left out."""
+    found = []
+    for note in notes:
+        try:
+            found.append(read(note))
+        except ValueError as error:
+            _log.warn("a note of the monitor cannot be read: {error}", error=str(error))
+    return found
