@@ -75,7 +75,7 @@ def parse_failed_request(twilio: Pairs, options: Pairs) -> FailedRequest:
         raise BadRequest("ErrorCode is not a number")
     if not given.get("ErrorUrl"):
         raise BadRequest("ErrorUrl is missing: this is not a fallback request of Twilio's")
-    error = _target("ErrorUrl", given["ErrorUrl"])
+    error = target("ErrorUrl", given["ErrorUrl"])
 
     product, sid = _product_and_sid(given)
     account_sid = given.get("AccountSid", "")
@@ -89,7 +89,7 @@ def parse_failed_request(twilio: Pairs, options: Pairs) -> FailedRequest:
         product=product,
         sid=sid,
         account_sid=account_sid,
-        fallback=_target("FallbackUrl", chosen["FallbackUrl"]) if "FallbackUrl" in chosen else None,
+        fallback=target("FallbackUrl", chosen["FallbackUrl"]) if "FallbackUrl" in chosen else None,
         fallback_method=_method("FallbackMethod", chosen.get("FallbackMethod")) or "GET",
         method=_method("Method", chosen.get("Method")),
         identity=_digest(account_sid, sid, seen_url) if sid else _digest(seen_url),
@@ -135,7 +135,7 @@ def _refuse_strange_sid(name: str, sid: str) -> None:
         raise BadRequest(f"{name} has control characters")
 
 
-def _target(name: str, url: str) -> Target:
+def target(name: str, url: str) -> Target:
     try:
         return Target(url, parse_url(url))
     except BadUrl as error:

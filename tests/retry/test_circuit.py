@@ -1,0 +1,93 @@
+"""Is an origin known to be dead?"""
+
+from __future__ import annotations
+
+from functools import partial
+
+import pytest
+
+from boomerang.retry.circuit import (
+    LOSSES,
+    TRIAL_EVERY,
+    Circuit,
+    Position,
+    admits,
+    found_down,
+    found_up,
+    lost,
+    saved,
+)
+
+DO = {"l": lost, "s": saved, "d": found_down, "u": found_up}
+
+
+def after(events: str) -> Circuit:
+    """The circuit after these events, a second apart: l(ost), s(aved), d(own), u(p), t(rial)."""
+    circuit = Circuit()
+    for second, event in enumerate(events, start=1):
+        if event == "t":
+            circuit = admits(circuit, now=float(second))[1]
+        else:
+            circuit = partial(DO[event], now=float(second))(circuit)
+    return circuit
+
+
+@pytest.mark.parametrize(
+    ("events", "position", "reason"),
+    [
+        ("", "closed", ""),
+        ("llll", "closed", ""),
+        ("lllll", "open", "losses"),
+        ("llllslll", "closed", ""),
+        ("lllllls", "closed", ""),
+        ("llllll", "open", "losses"),
+        ("lllllu", "closed", ""),
+        ("d", "open", "monitor"),
+        ("dl", "open", "monitor"),
+        ("ds", "open", "monitor"),
+        ("du", "closed", ""),
+        ("llllld", "open", "monitor"),
+        ("lllll....t".replace(".", "t"), "half-open", "losses"),
+        ("lllllttttts", "closed", ""),
+        ("lllllttttttl", "open", "losses"),
+        ("duttttt", "closed", ""),
+        ("dttttttttt", "open", "monitor"),
+        ("tttt", "closed", ""),
+    ],
+)
+def test_positions(events: str, position: str, reason: str) -> None:
+    """Five losses in a row or the monitor open it; a saved call or an answer closes it."""
+    circuit = after(events)
+    assert (circuit.position.value, circuit.reason) == (position, reason)
+
+
+def test_trials() -> None:
+    """While it is open for its losses, one call in five seconds is let through."""
+    circuit = after("l" * LOSSES)
+    admitted = []
+    for tenth in range(1, 151):
+        now = LOSSES + tenth / 10
+        let_through, circuit = admits(circuit, now=now)
+        if let_through:
+            admitted.append(tenth / 10)
+    assert admitted == [TRIAL_EVERY, 2 * TRIAL_EVERY, 3 * TRIAL_EVERY]
+
+
+def test_no_trials_by_the_monitor() -> None:
+    """While a check of the app is down no call is risked: the check tells when it is back."""
+    circuit = after("d")
+    assert not any(admits(circuit, now=float(second))[0] for second in range(2, 600))
+
+
+def test_since() -> None:
+    """It is open since it was opened, whatever adds to it."""
+    assert after("lllllllld").since == 5.0
+    assert after("lllllttttttl").since == 5.0
+    assert after("lllllu").since == 6.0
+
+
+def test_untouched() -> None:
+    """An app that is up leaves a circuit that knows of nothing as it is."""
+    assert found_up(Circuit(), now=9.0) == Circuit()
+    assert admits(Circuit(), now=9.0) == (True, Circuit())
+    assert Circuit().position is Position.CLOSED
