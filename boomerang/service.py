@@ -28,7 +28,7 @@ from boomerang.retry.service import RetryService
 from boomerang.settings import Settings
 from boomerang.stores.address import unverified
 from boomerang.stores.failsafe import FailsafeStore
-from boomerang.stores.opening import make_store
+from boomerang.stores.opening import make_stores
 from boomerang.systemd import SystemdService, notifier, watchdog_interval
 from boomerang.web.pages import HealthRoute, HomeRoute, Life, MetricsRoute
 from boomerang.web.retry import RetryRoute
@@ -64,10 +64,11 @@ def build(settings: Settings, reactor: Any, *, observer: ILogObserver | None) ->
     """Collaborators, then services: the whole daemon, not yet started."""
     wall_clock = time.time
     metrics = Metrics(version=__version__, environment=settings.environment)
+    stores = make_stores(
+        settings.store if settings.store_tls_verify else unverified(settings.store), reactor
+    )
     store = FailsafeStore(
-        make_store(
-            settings.store if settings.store_tls_verify else unverified(settings.store), reactor
-        ),
+        stores.claims,
         name=str(settings.store),
         clock=reactor,
         wall_clock=wall_clock,

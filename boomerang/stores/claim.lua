@@ -2,7 +2,8 @@
 -- KEYS: the mark of the identity, the mark of the call, or one of the two.
 -- ARGV: wait, window (milliseconds), attempts, and which keys there are: both, identity or call.
 -- A mark is "count:release instant in milliseconds since the epoch"; its expiry is the key's own.
--- Returns {attempt, milliseconds to the release instant, round}. Needs Redis 6 (KEEPTTL).
+-- Returns {attempt, milliseconds to the release instant, round, milliseconds since the release of
+-- the attempt before, or -1}. Needs Redis 6 (KEEPTTL).
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 local wait, window, attempts = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
@@ -29,8 +30,9 @@ end
 local attempt, release = read(identity)
 local round = read(call)
 if release > now then
-  return {attempt, release - now, round}
+  return {attempt, release - now, round, -1}
 end
+local after = attempt > 0 and now - release or -1
 release = now
 if identity then
   attempt = attempt + 1
@@ -41,4 +43,4 @@ if call then
   round = round + 1
   write(call, round, now)
 end
-return {attempt, release - now, round}
+return {attempt, release - now, round, after}

@@ -8,7 +8,7 @@ is recognised on either side of the gap.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Final, Protocol, TypeVar
 
 from attrs import evolve, frozen
@@ -25,7 +25,7 @@ from twisted.internet.task import LoopingCall
 from twisted.logger import Logger
 from twisted.python.failure import Failure as Trouble
 
-from boomerang.stores.interfaces import Claim, ClaimStore, Failure, StoreUnavailable
+from boomerang.stores.interfaces import Claim, ClaimStore, Failure, Marked, StoreUnavailable
 from boomerang.stores.memory import MemoryStore
 from boomerang.stores.patience import Patience
 
@@ -36,6 +36,9 @@ PATIENCE: Final = 0.25
 
 PROBE_EVERY: Final = 0.5
 """Seconds between two looks whether a store that failed is back."""
+
+_UNHURRIED: Final = 5.0
+"""Seconds that the store has for what no caller waits for."""
 
 _CLOSING: Final = 2.0
 
@@ -90,6 +93,7 @@ class FailsafeStore:
         self._probing = LoopingCall(self._look_whether_it_is_back)
         self._probing.clock = clock
         self._closed = False
+        self._released: list[Marked] = []
         self._opening: list[Deferred[None]] | None = None
         self.degraded: Degraded | None = None
 
@@ -110,6 +114,33 @@ class FailsafeStore:
         claimed.addCallbacks(self._answered, self._refused, callbackArgs=known, errbackArgs=known)
         claimed.addErrback(self._refused, *known)  # the store's answer made no sense
         return answer
+
+    def release(self, marked: Marked) -> None:
+        """End a hold before its instant. Those of one reactor turn go to the store together."""
+        self._memory.release_now([marked])
+        self._released.append(marked)
+        if len(self._released) == 1:
+            self._clock.callLater(0, self._write_released)
+
+    def attempts(self, marked: Sequence[Marked]) -> Deferred[Sequence[int]]:
+        """How often each of these has failed, as far as is known; never fails."""
+        noted = self._memory.attempts_now(marked)
+        if self.degraded is not None or self._closed:
+            return succeed(noted)
+        asked = maybeDeferred(self._store.attempts, marked).addTimeout(_UNHURRIED, self._clock)
+        return asked.addCallback(lambda counts: list(map(max, counts, noted))).addErrback(
+            self._only_noted, noted
+        )
+
+    def _only_noted(self, trouble: Trouble, noted: Sequence[int]) -> Sequence[int]:
+        self._unexpected(trouble)
+        return noted
+
+    def _write_released(self) -> None:
+        released, self._released = self._released, []
+        if self.degraded is None and not self._closed:
+            written = maybeDeferred(self._store.release, released)
+            self._in_time(written).addErrback(self._failed)
 
     def _ask(self, failure: Failure) -> Deferred[Claim]:
         """Ask the store; who comes while it is being opened, at start, waits until it is."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from typing import Protocol
 
-from attrs import frozen
+from attrs import field, frozen
 from twisted.internet.defer import Deferred
 
 
@@ -32,11 +32,21 @@ class Claim:
     ``attempt``: 1 for the first failure of this identity within the window; Twilio's own repeat
     of a request that is still held has the number of the one it repeats. ``hold``: seconds from
     now to the release instant. ``round``: how many failures the call has had within the window.
+    ``after``: seconds since the hold of the attempt before ended, `None` for the first.
     """
 
     attempt: int
     hold: float
     round: int
+    after: float | None = field(default=None, eq=False)
+
+
+@frozen
+class Marked:
+    """A failure that was counted, by the digests of `Failure`."""
+
+    identity: str
+    call: str | None
 
 
 class StoreUnavailable(Exception):
@@ -55,6 +65,12 @@ class ClaimStore(Protocol):
     def claim(self, failure: Failure) -> Deferred[Claim]:
         """Count a failure in one atomic step. Cancelling the Deferred does not undo the claim."""
 
+    def release(self, marked: Sequence[Marked]) -> Deferred[None]:
+        """End the holds of these before their instants: what fails again now counts anew."""
+
+    def attempts(self, marked: Sequence[Marked]) -> Deferred[Sequence[int]]:
+        """How often each of these has failed within its window, 0 for what is forgotten."""
+
     def probe(self) -> Deferred[None]:
         """Fire when a claim could be made now: the store answers, and may be written to."""
 
@@ -66,6 +82,7 @@ class NoteStore(Protocol):
     """A store of small texts that outlive the process, shared by all that use the store.
 
     A topic has notes by key, at most some thousand; a journal has the newest entries of a name.
+    Texts have no NUL, at which SQLite's JSON functions would cut them off.
     Nothing here is in a caller's way, so there is no time limit of the store's own: whoever asks
     sets one. Whatever goes wrong, the Deferreds fail with `StoreUnavailable`. Cancelling one does
     not undo what was asked for.

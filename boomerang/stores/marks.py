@@ -5,7 +5,7 @@ The Redis store says the same in Lua (``claim.lua``); the contract suite holds b
 
 from __future__ import annotations
 
-from attrs import frozen
+from attrs import evolve, frozen
 
 from boomerang.stores.interfaces import Claim, Failure
 
@@ -30,12 +30,14 @@ def count_failure(
 
     A mark that is returned as it was given (``is``) needs no writing.
     """
+    after = None
     identity = _valid(identity, now=now, window=failure.window)
     call = _valid(call, now=now, window=failure.window)
     if failure.identity is not None:
         if identity is not None and identity.release_at > now:
             return identity, call, _claim(identity, call, now)
         count = 1 if identity is None else identity.count + 1
+        after = None if identity is None else now - identity.release_at
         identity = Mark(
             count=count,
             release_at=now + failure.wait if count <= failure.attempts else now,
@@ -47,7 +49,12 @@ def count_failure(
             release_at=now,
             expires_at=now + failure.window if call is None else call.expires_at,
         )
-    return identity, call, _claim(identity, call, now)
+    return identity, call, evolve(_claim(identity, call, now), after=after)
+
+
+def released(mark: Mark, *, now: float) -> Mark:
+    """The mark of a failure that is no longer held."""
+    return evolve(mark, release_at=min(mark.release_at, now))
 
 
 def _valid(mark: Mark | None, *, now: float, window: float) -> Mark | None:

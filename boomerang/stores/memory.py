@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections import OrderedDict
+from collections.abc import Sequence
 
 from twisted.internet.defer import Deferred, succeed
 from twisted.internet.interfaces import IReactorTime
 
-from boomerang.stores.interfaces import Claim, Failure
-from boomerang.stores.marks import Mark, count_failure
+from boomerang.stores.interfaces import Claim, Failure, Marked
+from boomerang.stores.marks import Mark, count_failure, released
 
 
 class MemoryStore:
@@ -46,6 +47,24 @@ class MemoryStore:
             self._put(failure.call, call)
         self._forget_oldest(now)
         return claim
+
+    def release(self, marked: Sequence[Marked]) -> Deferred[None]:
+        self.release_now(marked)
+        return succeed(None)
+
+    def release_now(self, marked: Sequence[Marked]) -> None:
+        now = self._clock.seconds()
+        for each in marked:
+            if each.identity in self._marks:
+                self._marks[each.identity] = released(self._marks[each.identity], now=now)
+
+    def attempts(self, marked: Sequence[Marked]) -> Deferred[Sequence[int]]:
+        return succeed(self.attempts_now(marked))
+
+    def attempts_now(self, marked: Sequence[Marked]) -> list[int]:
+        now = self._clock.seconds()
+        found = (self._marks.get(each.identity) for each in marked)
+        return [mark.count if mark and mark.expires_at > now else 0 for mark in found]
 
     def _put(self, name: str, mark: Mark) -> None:
         """Keep the marks in the order of their expiry: one that is made anew is the youngest."""

@@ -12,26 +12,41 @@ from twisted.internet.threads import deferToThreadPool
 from twisted.python.threadpool import ThreadPool
 
 from boomerang.stores.address import MemoryAddress, SqliteAddress, StoreAddress
-from boomerang.stores.interfaces import ClaimStore
+from boomerang.stores.interfaces import Stores
 from boomerang.stores.memory import MemoryStore
+from boomerang.stores.notes_memory import MemoryNotes
 from boomerang.stores.redis import RedisStore
+from boomerang.stores.redis_commands import RedisCommands
 from boomerang.stores.redis_connection import RedisConnection
 from boomerang.stores.redis_endpoint import endpoint_of
+from boomerang.stores.redis_notes import RedisNotes
 from boomerang.stores.sqlite import SqliteStore
 from boomerang.stores.sqlite_file import SqliteFile
+from boomerang.stores.sqlite_marks import SqliteMarks
+from boomerang.stores.sqlite_notes import SqliteNotes
 
 T = TypeVar("T")
 
 
-def make_store(address: StoreAddress, reactor: Any) -> ClaimStore:
-    """The store at an address, not yet open. Raises `OSError` for an unreadable PEM file."""
+def make_stores(address: StoreAddress, reactor: Any) -> Stores:
+    """The store at an address, not yet open. Raises `OSError` for an unreadable PEM file.
+
+    Both roles share a thread or a connection: closing that of the claims closes both.
+    """
     if isinstance(address, MemoryAddress):
-        return MemoryStore(reactor, most=2_000_000)
+        return Stores(claims=MemoryStore(reactor, most=2_000_000), notes=MemoryNotes(reactor))
     if isinstance(address, SqliteAddress):
-        file = SqliteFile(address.path, wall_clock=time.time)
-        return SqliteStore(file, run=_one_thread(reactor), clock=reactor)
+        file, run = SqliteFile(address.path, wall_clock=time.time), _one_thread(reactor)
+        return Stores(
+            claims=SqliteStore(SqliteMarks(file), run=run, clock=reactor),
+            notes=SqliteNotes(file, run=run),
+        )
     connection = RedisConnection(address, endpoint_of(address, reactor), clock=reactor)
-    return RedisStore(connection, prefix=address.prefix)
+    commands = RedisCommands(connection)
+    return Stores(
+        claims=RedisStore(commands, prefix=address.prefix),
+        notes=RedisNotes(commands, prefix=address.prefix),
+    )
 
 
 class _DaemonThread(Thread):

@@ -1,25 +1,17 @@
-"""Claims in Redis, shared by all instances that use it: through txredisapi.
-
-One connection, spoken to directly: commands are pipelined on it. txredisapi is untyped; nothing
-else in the house imports it, except `boomerang.stores.redis_connection`.
-"""
+"""Claims in Redis, shared by all instances that use it."""
 
 from __future__ import annotations
 
-from importlib.resources import files
-from typing import Any, Final
+from collections.abc import Sequence
+from typing import Final
 
-import txredisapi
-from twisted.internet.defer import CancelledError, Deferred, fail
-from twisted.python.failure import Failure as Trouble
+from twisted.internet.defer import Deferred, gatherResults, succeed
 
-from boomerang.stores.interfaces import Claim, Failure, StoreUnavailable
-from boomerang.stores.redis_connection import RedisConnection
+from boomerang.stores.interfaces import Claim, Failure, Marked
+from boomerang.stores.redis_commands import RedisCommands, first_error, script
 
-_SCRIPT: Final = files("boomerang.stores").joinpath("claim.lua").read_text()
-
-_NOT_OUR_MASTER: Final = ("READONLY", "LOADING", "MASTERDOWN", "UNBLOCKED", "NOAUTH")
-"""Errors of a server that is not, or no longer, the one to write to: connect anew."""
+_CLAIM: Final = script("claim.lua")
+_RELEASE: Final = script("release.lua")
 
 
 class RedisStore:
@@ -29,23 +21,37 @@ class RedisStore:
     one shard), and for an identity its own digest.
     """
 
-    def __init__(self, connection: RedisConnection, *, prefix: str) -> None:
-        self._connection = connection
+    def __init__(self, commands: RedisCommands, *, prefix: str) -> None:
+        self._connection = commands.connection
+        self._do = commands.do
         self._prefix = prefix
 
     def open(self) -> Deferred[None]:
         return self._connection.open()
 
     def claim(self, failure: Failure) -> Deferred[Claim]:
-        tag = f"{self._prefix}{{{failure.call or failure.identity}}}"
         keys, which = [], "call"
         if failure.identity is not None:
-            keys.append(f"{tag}:{failure.identity}")
+            keys.append(self._identity_key(failure.identity, failure.call))
             which = "identity" if failure.call is None else "both"
         if failure.call is not None:
-            keys.append(tag)
+            keys.append(f"{self._prefix}{{{failure.call}}}")
         arguments = [_ms(failure.wait), max(1, _ms(failure.window)), failure.attempts, which]
-        return self._do("eval", _SCRIPT, keys, arguments).addCallback(_as_claim)
+        return self._do("eval", _CLAIM, keys, arguments).addCallback(_as_claim)
+
+    def release(self, marked: Sequence[Marked]) -> Deferred[None]:
+        done = [self._do("eval", _RELEASE, [key], []) for key in self._keys(marked)]
+        return gatherResults(done, consumeErrors=True).addCallbacks(_nothing, first_error)
+
+    def attempts(self, marked: Sequence[Marked]) -> Deferred[Sequence[int]]:
+        keys = self._keys(marked)
+        return self._do("mget", keys).addCallback(_as_counts) if keys else succeed([])
+
+    def _keys(self, marked: Sequence[Marked]) -> list[str]:
+        return [self._identity_key(each.identity, each.call) for each in marked]
+
+    def _identity_key(self, identity: str, call: str | None) -> str:
+        return f"{self._prefix}{{{call or identity}}}:{identity}"
 
     def probe(self) -> Deferred[None]:
         return self._do("set", f"{self._prefix}probe", "1", pexpire=1000).addCallback(_nothing)
@@ -53,34 +59,23 @@ class RedisStore:
     def close(self) -> Deferred[None]:
         return self._connection.close()
 
-    def _do(self, command: str, *args: Any, **options: Any) -> Deferred[Any]:
-        protocol = self._connection.protocol
-        if protocol is None:
-            return fail(StoreUnavailable(f"Redis: {self._connection.trouble}"))
-        try:
-            reply: Deferred[Any] = getattr(protocol, command)(*args, **options)
-        except txredisapi.RedisError as error:
-            return fail(StoreUnavailable(f"Redis: {error}"))
-        return reply.addErrback(self._unavailable)
-
-    def _unavailable(self, trouble: Trouble) -> Trouble:
-        if trouble.check(CancelledError):  # too late: whatever hangs, a new connection may not
-            self._connection.reconnect()
-            return trouble
-        trouble.trap(txredisapi.RedisError)
-        reason = trouble.getErrorMessage()
-        if reason.startswith(_NOT_OUR_MASTER):
-            self._connection.reconnect()
-        return Trouble(StoreUnavailable(f"Redis: {reason}"))
-
 
 def _ms(seconds: float) -> int:
     return round(seconds * 1000)
 
 
 def _as_claim(reply: list[int]) -> Claim:
-    attempt, hold, round_ = reply
-    return Claim(attempt=attempt, hold=hold / 1000, round=round_)
+    attempt, hold, round_, after = reply
+    return Claim(
+        attempt=attempt,
+        hold=hold / 1000,
+        round=round_,
+        after=after / 1000 if after >= 0 else None,
+    )
+
+
+def _as_counts(marks: list[str | None]) -> list[int]:
+    return [int(mark.partition(":")[0]) if mark else 0 for mark in marks]
 
 
 def _nothing(_: object) -> None:

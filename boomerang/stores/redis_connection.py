@@ -35,17 +35,17 @@ class RedisProtocol(txredisapi.RedisProtocol):  # type: ignore[misc]
         # Numbers would be guessed from replies otherwise: "+15551234567" would be an integer.
         super().__init__(replyTimeout=HANDSHAKE_TIMEOUT, convertNumbers=False)
         self.lost: Deferred[None] = Deferred()
-        self.why = ""
+        self.ended_by: BaseException | None = None
 
     def dataReceived(self, data: bytes, unpause: bool = False) -> None:
         try:
             super().dataReceived(data, unpause)
         except txredisapi.InvalidData as error:  # not a Redis; nobody else would catch it
-            self.why = str(error)
+            self.ended_by = error
             self.transport.abortConnection()
 
     def connectionLost(self, why: Trouble) -> None:
-        self.why = self.why or why.getErrorMessage()
+        self.ended_by = self.ended_by or why.value
         super().connectionLost(why)
         self.lost.callback(None)
 
@@ -55,6 +55,35 @@ def protocol_factory() -> Factory[Any]:
     factory = Factory.forProtocol(RedisProtocol)
     factory.noisy = False
     return factory
+
+
+async def connect(
+    address: RedisAddress,
+    endpoint: IStreamClientEndpoint,
+    *,
+    timeout: float | None = HANDSHAKE_TIMEOUT,
+) -> Any:
+    """A connection over which the server has answered; whoever gets it must close it.
+
+    ``timeout`` is in seconds, to each reply; `None` leaves it to the caller. Raises
+    `StoreUnavailable`, with what ended the connection as its cause, errors of txredisapi for what
+    the server refuses, and those of the endpoint.
+    """
+    protocol: Any = await endpoint.connect(protocol_factory())
+    protocol.replyTimeout = timeout
+    try:
+        if address.password is not None:
+            await protocol.auth(address.password, address.username)
+        if address.database is not None:
+            await protocol.select(address.database)
+        await protocol.ping()
+    except BaseException as error:
+        protocol.transport.abortConnection()
+        if isinstance(error, txredisapi.ConnectionError) and protocol.ended_by:
+            raise StoreUnavailable(str(protocol.ended_by)) from protocol.ended_by
+        raise
+    protocol.replyTimeout = None  # a timer per claim is dear; see `RedisStore` on late replies
+    return protocol
 
 
 class RedisConnection:
@@ -114,7 +143,7 @@ class RedisConnection:
         pause = _FIRST_PAUSE
         while True:
             try:
-                protocol = await self._connect()
+                protocol = await connect(self._address, self._endpoint)
             except Exception as error:  # any of a dozen network errors, all to be tried again
                 if not self._closed:
                     self._failed(str(error) or type(error).__name__)
@@ -127,23 +156,6 @@ class RedisConnection:
                 return
             await deferLater(self._clock, pause)
             pause = min(2 * pause, _LONGEST_PAUSE)
-
-    async def _connect(self) -> Any:
-        """A connection over which the server has answered."""
-        protocol: Any = await self._endpoint.connect(protocol_factory())
-        try:
-            if self._address.password is not None:
-                await protocol.auth(self._address.password, self._address.username)
-            if self._address.database is not None:
-                await protocol.select(self._address.database)
-            await protocol.ping()
-        except BaseException as error:
-            protocol.transport.abortConnection()
-            if isinstance(error, txredisapi.ConnectionError) and protocol.why:
-                raise StoreUnavailable(protocol.why) from None
-            raise
-        protocol.replyTimeout = None  # a timer per claim is dear; see `RedisStore` on late replies
-        return protocol
 
     def _connected(self, protocol: Any) -> None:
         self.protocol = protocol

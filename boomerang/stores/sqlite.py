@@ -6,17 +6,17 @@ batch is being written, go to a thread together and share one transaction and on
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Any, Final, Protocol, TypeVar
+from typing import Any, Final, TypeVar
 
 from twisted.internet.defer import Deferred, fail
 from twisted.internet.interfaces import IReactorTime
 from twisted.python.failure import Failure as Trouble
 
-from boomerang.stores.interfaces import Claim, Failure, StoreUnavailable
-from boomerang.stores.sqlite_file import SqliteFile
+from boomerang.stores.interfaces import Claim, Failure, Marked, StoreUnavailable
+from boomerang.stores.sqlite_file import Runner, as_unavailable
+from boomerang.stores.sqlite_marks import SqliteMarks
 
 T = TypeVar("T")
 
@@ -25,17 +25,11 @@ _MOST_IN_A_BATCH: Final = 2000
 _CLOSED: Final = "SQLite: closed"
 
 
-class Runner(Protocol):
-    """Runs a blocking function elsewhere: in one thread, or at once (`maybeDeferred`) in tests."""
-
-    def __call__(self, work: Callable[[], T], /) -> Deferred[T]: ...
-
-
 class SqliteStore:
     """A `ClaimStore` in a file."""
 
-    def __init__(self, file: SqliteFile, *, run: Runner, clock: IReactorTime) -> None:
-        self._file = file
+    def __init__(self, marks: SqliteMarks, *, run: Runner, clock: IReactorTime) -> None:
+        self._marks = marks
         self._run = run
         self._clock = clock
         self._waiting: dict[Deferred[Claim], Failure] = {}
@@ -54,6 +48,17 @@ class SqliteStore:
         self._wake()
         return waiter
 
+    def release(self, marked: Sequence[Marked]) -> Deferred[None]:
+        return self._do(partial(self._marks.release, marked))
+
+    def attempts(self, marked: Sequence[Marked]) -> Deferred[Sequence[int]]:
+        return self._do(partial(self._marks.attempts, marked))
+
+    def _do(self, work: Callable[[], T]) -> Deferred[T]:
+        if self._closed:
+            return fail(StoreUnavailable(_CLOSED))
+        return self._run(work).addErrback(as_unavailable)
+
     def probe(self) -> Deferred[None]:
         if self._closed:
             return fail(StoreUnavailable(_CLOSED))
@@ -69,7 +74,7 @@ class SqliteStore:
         self._waiting.clear()
         self._probing.clear()
         _refuse(waiters, Trouble(StoreUnavailable(_CLOSED)))
-        return self._run(self._file.close)
+        return self._run(self._marks.close)
 
     def _claim_cancelled(self, waiter: Deferred[Claim]) -> None:
         self._waiting.pop(waiter, None)
@@ -91,8 +96,8 @@ class SqliteStore:
         if not waiters and not probes:  # all cancelled, or closed: leave the file alone
             self._busy = False
             return
-        written = self._run(partial(self._file.count, failures))
-        written.addErrback(_as_unavailable)
+        written = self._run(partial(self._marks.count, failures))
+        written.addErrback(as_unavailable)
         written.addCallbacks(
             partial(_answer, waiters, probes), partial(_refuse, [*waiters, *probes])
         )
@@ -102,11 +107,6 @@ class SqliteStore:
         self._busy = False
         if self._waiting or self._probing:
             self._wake()
-
-
-def _as_unavailable(trouble: Trouble) -> Trouble:
-    trouble.trap(sqlite3.Error, OSError)
-    return Trouble(StoreUnavailable(f"SQLite: {trouble.getErrorMessage()}"))
 
 
 def _answer(

@@ -21,12 +21,13 @@ from twisted.internet.threads import deferToThreadPool
 from twisted.python.threadpool import ThreadPool
 
 from boomerang.stores.address import parse_store
-from boomerang.stores.interfaces import Claim, ClaimStore, Failure
+from boomerang.stores.interfaces import Claim, ClaimStore, Failure, Marked
 from boomerang.stores.marks import Mark, count_failure
 from boomerang.stores.memory import MemoryStore
-from boomerang.stores.opening import make_store
-from boomerang.stores.sqlite import Runner, SqliteStore
-from boomerang.stores.sqlite_file import SqliteFile
+from boomerang.stores.opening import make_stores
+from boomerang.stores.sqlite import SqliteStore
+from boomerang.stores.sqlite_file import Runner, SqliteFile
+from boomerang.stores.sqlite_marks import SqliteMarks
 from tests.servers import Conversation, RedisServer
 
 AGES: Final = 1000.0
@@ -103,14 +104,16 @@ def sqlite_backend(path: Path, run: Runner) -> Backend:
     clock = WallClock()
 
     def another() -> ClaimStore:
-        return SqliteStore(SqliteFile(str(path), wall_clock=clock), run=run, clock=reactor)
+        return SqliteStore(
+            SqliteMarks(SqliteFile(str(path), wall_clock=clock)), run=run, clock=reactor
+        )
 
     return Backend(another, clock.advance, unit=1.0, durable=True)
 
 
 def redis_backend(server: RedisServer) -> Backend:
     def another() -> ClaimStore:
-        return make_store(parse_store(server.url()), reactor)
+        return make_stores(parse_store(server.url()), reactor).claims
 
     async def pass_time(seconds: float) -> None:
         await deferLater(reactor, seconds + 0.005)
@@ -190,6 +193,60 @@ async def test_repeat_while_held(backend: Backend) -> None:
     for repeat in repeats:
         assert (repeat.attempt, repeat.round) == (1, 1)
         assert 0 < repeat.hold <= first.hold - backend.unit
+
+
+async def test_release(backend: Backend) -> None:
+    """After an early release the next failure is a second one, however long the wait was."""
+    store = await backend.store()
+    held, other = backend.failure(wait=AGES / 2), backend.failure("other", wait=AGES / 2)
+    await store.claim(held)
+    await store.claim(other)
+    await store.release([Marked("identity", "call"), Marked("unheard of", "call")])
+    await backend.units(0.5)
+    assert (await store.claim(held)).attempt == 2
+    assert (await store.claim(other)).attempt == 1
+
+
+async def test_release_is_not_late(backend: Backend) -> None:
+    """A release after the release instant changes nothing."""
+    store = await backend.store()
+    await store.claim(backend.failure(wait=1))
+    await backend.units(2)
+    await store.release([Marked("identity", "call")])
+    await backend.units(2)
+    claim = await store.claim(backend.failure(wait=1))
+    assert claim.attempt == 2
+    assert claim.after is not None
+    assert claim.after >= 3 * backend.unit
+
+
+async def test_attempts(backend: Backend) -> None:
+    """The store knows how often each has failed, in the order in which it is asked."""
+    store, another = await backend.store(), await backend.store()
+    for failure in (backend.failure(wait=0), backend.failure(wait=0), backend.failure("b", None)):
+        await store.claim(failure)
+    asked = [Marked("b", None), Marked("never", "call"), Marked("identity", "call")]
+    assert await another.attempts(asked) == [1, 0, 2]
+    assert await another.attempts([]) == []
+
+
+async def test_attempts_within_the_window(backend: Backend) -> None:
+    """What is forgotten has not failed."""
+    store = await backend.store()
+    await store.claim(backend.failure(wait=0, window=2))
+    await backend.units(3)
+    assert await store.attempts([Marked("identity", "call")]) == [0]
+
+
+async def test_after(backend: Backend) -> None:
+    """A second failure tells how long ago the hold of the first had ended."""
+    store = await backend.store()
+    first = await store.claim(backend.failure(wait=1))
+    await backend.units(4)
+    second = await store.claim(backend.failure(wait=1))
+    assert first.after is None
+    assert second.after is not None
+    assert 2.9 * backend.unit <= second.after < 3 * backend.unit + 1.0
 
 
 async def test_repeat_with_another_wait(backend: Backend) -> None:

@@ -12,7 +12,7 @@ from twisted.logger import LogEvent, LogLevel, capturedLogs, formatEvent
 from twisted.trial.unittest import SynchronousTestCase
 
 from boomerang.stores.failsafe import PATIENCE, PROBE_EVERY, FailsafeStore, SafeClaim
-from boomerang.stores.interfaces import Claim, Failure, StoreUnavailable
+from boomerang.stores.interfaces import Claim, Failure, Marked, StoreUnavailable
 
 FAILURE: Final = Failure(identity="identity", call="call", wait=8.0, window=900.0, attempts=1)
 FIRST: Final = Claim(attempt=1, hold=8.0, round=1)
@@ -30,6 +30,9 @@ class Store:
         self.claims: list[Deferred[Claim]] = []
         self.probes: list[Deferred[None]] = []
         self.closes: list[Deferred[None]] = []
+        self.released: list[Sequence[Marked]] = []
+        self.releases: list[Deferred[None]] = []
+        self.counts: list[Deferred[Sequence[int]]] = []
         self.broken: Exception | None = None
 
     def open(self) -> Deferred[None]:
@@ -38,6 +41,13 @@ class Store:
     def claim(self, failure: Failure) -> Deferred[Claim]:
         assert failure is FAILURE
         return self._asked(self.claims)
+
+    def release(self, marked: Sequence[Marked]) -> Deferred[None]:
+        self.released.append(marked)
+        return self._asked(self.releases)
+
+    def attempts(self, marked: Sequence[Marked]) -> Deferred[Sequence[int]]:
+        return self._asked(self.counts)
 
     def probe(self) -> Deferred[None]:
         return self._asked(self.probes)
@@ -225,6 +235,69 @@ class Forgetful(Store):
     def claim(self, failure: Failure) -> Deferred[Claim]:
         self.latest: Deferred[Claim] = Deferred()
         return self.latest
+
+
+MARKED: Final = Marked("identity", "call")
+
+
+class ReleaseAndAttempts(FailsafeTestCase):
+    """Holds that end early, and the question how often something has failed."""
+
+    def test_release_together(self) -> None:
+        """Those that are released in one reactor turn go to the store together."""
+        other = Marked("other", None)
+        self.store.release(MARKED)
+        self.store.release(other)
+        assert self.inner.released == []
+        self.clock.advance(0)
+        assert self.inner.released == [[MARKED, other]]
+        self.store.release(MARKED)
+        self.clock.advance(0)
+        assert self.inner.released[1:] == [[MARKED]]
+
+    def test_release_in_memory(self) -> None:
+        """Memory knows of it at once, whatever the store does."""
+        self.degrade()
+        self.store.release(MARKED)
+        made = self.successResultOf(self.store.claim(FAILURE))
+        assert made.claim.attempt == 2
+        self.clock.advance(0)
+        assert self.inner.released == []
+
+    def test_release_that_fails(self) -> None:
+        """A store that does not take a release is degraded."""
+        self.store.release(MARKED)
+        self.clock.advance(0)
+        self.inner.releases[-1].errback(StoreUnavailable("broken"))
+        assert self.store.degraded is not None
+
+    def test_late_release(self) -> None:
+        """A store that hangs is degraded after 250 ms, as with a claim."""
+        self.store.release(MARKED)
+        self.clock.advance(0)
+        self.clock.advance(PATIENCE)
+        assert self.store.degraded is not None
+
+    def test_attempts(self) -> None:
+        """Store and memory are both asked, and the higher count is the answer."""
+        claimed = self.store.claim(FAILURE)
+        self.inner.claims[-1].callback(FIRST)
+        self.successResultOf(claimed)
+        asked = self.store.attempts([MARKED, Marked("other", None)])
+        self.inner.counts[-1].callback([0, 3])
+        assert self.successResultOf(asked) == [1, 3]
+
+    def test_attempts_without_the_store(self) -> None:
+        """A store that fails, hangs or is degraded leaves memory's word."""
+        refused = self.store.attempts([MARKED])
+        self.inner.counts[-1].errback(StoreUnavailable("broken"))
+        hanging = self.store.attempts([MARKED])
+        self.clock.advance(5)
+        self.degrade()
+        degraded = self.store.attempts([MARKED])
+        assert [self.successResultOf(each) for each in (refused, hanging)] == [[0], [0]]
+        assert self.successResultOf(degraded) == [1]
+        assert len(self.inner.counts) == 2
 
 
 class StoreIsLate(FailsafeTestCase):

@@ -14,7 +14,7 @@ from twisted.internet import reactor
 from boomerang.stores.address import MemoryAddress, RedisAddress, SqliteAddress, parse_store
 from boomerang.stores.interfaces import ClaimStore, Failure
 from boomerang.stores.memory import MemoryStore
-from boomerang.stores.opening import make_store
+from boomerang.stores.opening import make_stores
 from boomerang.stores.redis import RedisStore
 from boomerang.stores.sqlite import SqliteStore
 from tests.servers import RedisServer
@@ -36,7 +36,7 @@ ROOT: Final = Path(__file__).parents[2]
 def test_kinds(address: MemoryAddress | SqliteAddress | RedisAddress, kind: type) -> None:
     """Each address has its kind of store, and nothing is opened before it is asked for."""
     before = set(threading.enumerate())
-    assert isinstance(make_store(address, reactor), kind)
+    assert isinstance(make_stores(address, reactor).claims, kind)
     assert set(threading.enumerate()) == before
     assert not Path("never-opened.db").exists()
 
@@ -50,13 +50,13 @@ async def works(store: ClaimStore) -> None:
 
 async def test_memory() -> None:
     """memory: works."""
-    await works(make_store(parse_store("memory:"), reactor))
+    await works(make_stores(parse_store("memory:"), reactor).claims)
 
 
 async def test_sqlite(tmp_path: Path) -> None:
     """sqlite: works, in one thread of its own that cannot hold up the end of the process."""
     before = set(threading.enumerate())
-    store = make_store(parse_store(f"sqlite:{tmp_path}/claims.db"), reactor)
+    store = make_stores(parse_store(f"sqlite:{tmp_path}/claims.db"), reactor).claims
     await works(store)
     (thread,) = set(threading.enumerate()) - before
     assert thread.daemon
@@ -65,7 +65,7 @@ async def test_sqlite(tmp_path: Path) -> None:
 async def test_redis(tmp_path: Path) -> None:
     """redis:// works."""
     with RedisServer(tmp_path) as server:
-        await works(make_store(parse_store(server.url()), reactor))
+        await works(make_stores(parse_store(server.url()), reactor).claims)
 
 
 DAEMON: Final = """
@@ -74,9 +74,9 @@ from twisted.internet import reactor
 from twisted.internet.defer import Deferred
 from boomerang.stores.address import parse_store
 from boomerang.stores.interfaces import Failure
-from boomerang.stores.opening import make_store
+from boomerang.stores.opening import make_stores
 
-store = make_store(parse_store("sqlite:" + sys.argv[1]), reactor)
+store = make_stores(parse_store("sqlite:" + sys.argv[1]), reactor).claims
 if os.fork():
     os.wait()
     os._exit(0)

@@ -25,7 +25,7 @@ from twisted.logger import LogEvent, LogLevel, capturedLogs, formatEvent
 from boomerang.stores.address import RedisAddress, parse_store
 from boomerang.stores.failsafe import PATIENCE, FailsafeStore
 from boomerang.stores.interfaces import Claim, ClaimStore, Failure, StoreUnavailable
-from boomerang.stores.opening import make_store
+from boomerang.stores.opening import make_stores
 from boomerang.stores.redis_connection import RedisConnection
 from boomerang.stores.redis_endpoint import endpoint_of
 from tests.servers import (
@@ -63,7 +63,7 @@ def locked(tmp_path: Path) -> Iterator[RedisServer]:
 @asynccontextmanager
 async def using(url: str) -> AsyncIterator[ClaimStore]:
     """The store at an address; closed in the end, which must not take long."""
-    store = make_store(parse_store(url), reactor)
+    store = make_stores(parse_store(url), reactor).claims
     try:
         yield store
     finally:
@@ -349,7 +349,7 @@ def test_unreadable_authority(tmp_path: Path, content: bytes | None) -> None:
     if content is not None:
         pem.write_bytes(content)
     with pytest.raises(OSError, match=r"ca\.pem"):
-        make_store(parse_store(f"rediss://localhost?ssl_ca_certs={pem}"), reactor)
+        make_stores(parse_store(f"rediss://localhost?ssl_ca_certs={pem}"), reactor)
 
 
 # Servers that are not there
@@ -670,7 +670,7 @@ async def test_failsafe(
     mend: Callable[[RedisServer], None],
 ) -> None:
     """Through hang and crash every claim is answered in time, and the store is found again."""
-    inner = make_store(parse_store(server.url()), reactor)
+    inner = make_stores(parse_store(server.url()), reactor).claims
     watcher = Watcher()
     store = FailsafeStore(
         inner, name="redis", clock=reactor, wall_clock=lambda: 0.0, watcher=watcher

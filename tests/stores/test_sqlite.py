@@ -30,8 +30,9 @@ from twisted.python.threadpool import ThreadPool
 from twisted.trial.unittest import SynchronousTestCase
 
 from boomerang.stores.interfaces import Claim, Failure, StoreUnavailable
-from boomerang.stores.sqlite import Runner, SqliteStore
-from boomerang.stores.sqlite_file import SCHEMA, SqliteFile
+from boomerang.stores.sqlite import SqliteStore
+from boomerang.stores.sqlite_file import SCHEMA, Runner, SqliteFile
+from boomerang.stores.sqlite_marks import SqliteMarks
 
 T = TypeVar("T")
 
@@ -67,8 +68,8 @@ def clock() -> WallClock:
 
 
 @pytest.fixture
-def file(path: Path, clock: WallClock) -> Iterator[SqliteFile]:
-    opened = SqliteFile(str(path), wall_clock=clock)
+def file(path: Path, clock: WallClock) -> Iterator[SqliteMarks]:
+    opened = SqliteMarks(SqliteFile(str(path), wall_clock=clock))
     yield opened
     opened.close()
 
@@ -86,7 +87,7 @@ def thread() -> Iterator[Runner]:
     pool.stop()
 
 
-def count(file: SqliteFile, *failures: Failure) -> list[int]:
+def count(file: SqliteMarks, *failures: Failure) -> list[int]:
     """The numbers of attempts, after counting failures in one batch."""
     return [claim.attempt for claim in file.count(failures)]
 
@@ -304,14 +305,14 @@ class Batches(SynchronousTestCase):
 # The file
 
 
-def test_batch_in_order(file: SqliteFile) -> None:
+def test_batch_in_order(file: SqliteMarks) -> None:
     """Several failures of one identity in one batch are counted one after the other."""
     first = failure("a", "x", wait=8)
     claims = file.count([first, first, failure("b", "x"), failure("b", "x")])
     assert [(claim.attempt, claim.round) for claim in claims] == [(1, 1), (1, 1), (1, 2), (2, 3)]
 
 
-def test_batch_is_one_transaction(file: SqliteFile, path: Path) -> None:
+def test_batch_is_one_transaction(file: SqliteMarks, path: Path) -> None:
     """A batch that cannot be counted to its end is not counted at all; the next one is."""
     nonsense: Any = "soon"
     with pytest.raises(TypeError):
@@ -320,7 +321,7 @@ def test_batch_is_one_transaction(file: SqliteFile, path: Path) -> None:
     assert count(file, failure("a")) == [1]
 
 
-def test_odd_names(file: SqliteFile) -> None:
+def test_odd_names(file: SqliteMarks) -> None:
     """Names are kept apart whatever characters they have."""
     odd = ["a'b", 'a"b', "a\\b", "ä", "\U0001f600", "a\nb", "[1]", "null", " "]
     assert count(file, *(failure(name, f"call of {name}") for name in odd)) == [1] * len(odd)
@@ -330,7 +331,7 @@ def test_odd_names(file: SqliteFile) -> None:
 def test_file_is_kept(path: Path, clock: WallClock) -> None:
     """What was counted is there when the file is opened again."""
     for attempt in (1, 2, 3):
-        file = SqliteFile(str(path), wall_clock=clock)
+        file = SqliteMarks(SqliteFile(str(path), wall_clock=clock))
         assert count(file, failure()) == [attempt]
         file.close()
 
@@ -339,12 +340,12 @@ def test_holds_outlive_the_process(path: Path, clock: WallClock) -> None:
     """A repeat after a restart is released at the instant that was promised before."""
     for seconds, hold in ((0.0, 8.0), (3.0, 5.0)):
         clock.now = NOW + seconds
-        file = SqliteFile(str(path), wall_clock=clock)
+        file = SqliteMarks(SqliteFile(str(path), wall_clock=clock))
         assert file.count([failure(wait=8.0)]) == [Claim(attempt=1, hold=hold, round=1)]
         file.close()
 
 
-def test_nothing_is_left_open(file: SqliteFile, path: Path) -> None:
+def test_nothing_is_left_open(file: SqliteMarks, path: Path) -> None:
     """After closing, everything is in one file, which others may copy."""
     count(file, failure())
     assert path.with_name("claims.db-wal").exists()
@@ -355,7 +356,7 @@ def test_nothing_is_left_open(file: SqliteFile, path: Path) -> None:
 # Expiry, and clocks that jump
 
 
-def test_sweep(file: SqliteFile, path: Path, clock: WallClock) -> None:
+def test_sweep(file: SqliteMarks, path: Path, clock: WallClock) -> None:
     """Expired marks are deleted in time, others are not."""
     count(file, failure("old", "old call"))
     clock.now += 500
@@ -365,7 +366,7 @@ def test_sweep(file: SqliteFile, path: Path, clock: WallClock) -> None:
     assert names(path) == {"young", "young call", "new", "new call"}
 
 
-def test_sweep_in_portions(file: SqliteFile, path: Path, clock: WallClock) -> None:
+def test_sweep_in_portions(file: SqliteMarks, path: Path, clock: WallClock) -> None:
     """A mass of expired marks goes in portions, a second apart, so that no batch is slow."""
     count(file, *(failure(f"{n}", f"call {n}") for n in range(4000)))
     clock.now += 1000
@@ -379,7 +380,7 @@ def test_sweep_in_portions(file: SqliteFile, path: Path, clock: WallClock) -> No
 
 
 @pytest.mark.parametrize("jump", [HOUR, -HOUR])
-def test_clock_jumps(file: SqliteFile, clock: WallClock, jump: float) -> None:
+def test_clock_jumps(file: SqliteMarks, clock: WallClock, jump: float) -> None:
     """After the clock was set by an hour, failures are first ones, and held as long as ever."""
     held = failure(wait=8.0)
     count(file, held)
@@ -390,7 +391,7 @@ def test_clock_jumps(file: SqliteFile, clock: WallClock, jump: float) -> None:
 
 
 @pytest.mark.parametrize("jump", [HOUR, -HOUR])
-def test_clock_jumps_back(file: SqliteFile, clock: WallClock, jump: float) -> None:
+def test_clock_jumps_back(file: SqliteMarks, clock: WallClock, jump: float) -> None:
     """When the clock was set and set back again, marks made before are as good as ever."""
     count(file, failure())
     clock.now += jump
@@ -399,7 +400,7 @@ def test_clock_jumps_back(file: SqliteFile, clock: WallClock, jump: float) -> No
     assert count(file, failure()) == [2 if jump < 0 else 1]
 
 
-def test_clock_slightly_back(file: SqliteFile, clock: WallClock) -> None:
+def test_clock_slightly_back(file: SqliteMarks, clock: WallClock) -> None:
     """A clock that is set back by a fraction of a second makes no difference."""
     count(file, failure())
     clock.now += 0.5
@@ -408,7 +409,9 @@ def test_clock_slightly_back(file: SqliteFile, clock: WallClock) -> None:
     assert count(file, failure()) == [2]
 
 
-def test_sweep_after_the_clock_was_set_back(file: SqliteFile, path: Path, clock: WallClock) -> None:
+def test_sweep_after_the_clock_was_set_back(
+    file: SqliteMarks, path: Path, clock: WallClock
+) -> None:
     """Expired marks are deleted after the clock was set back, too."""
     count(file, failure("old", "old call"))
     clock.now += HOUR
@@ -430,7 +433,7 @@ def locked(path: Path) -> sqlite3.Connection:
     return connection
 
 
-async def test_locked(file: SqliteFile, path: Path, thread: Runner) -> None:
+async def test_locked(file: SqliteMarks, path: Path, thread: Runner) -> None:
     """While somebody locks the file claims fail in time for the caller; then they work again."""
     store = SqliteStore(file, run=thread, clock=reactor)
     await store.open()
@@ -443,7 +446,7 @@ async def test_locked(file: SqliteFile, path: Path, thread: Runner) -> None:
 
 
 async def test_reactor_is_not_blocked(
-    file: SqliteFile, path: Path, thread: Runner, clock: WallClock
+    file: SqliteMarks, path: Path, thread: Runner, clock: WallClock
 ) -> None:
     """However long the file takes, the reactor goes on; its thread never touches the file."""
     store = SqliteStore(file, run=thread, clock=reactor)
@@ -500,7 +503,7 @@ def unusable(kind: str, path: Path) -> Path:
 )
 async def test_unusable(path: Path, clock: WallClock, kind: str, reason: str) -> None:
     """What cannot be used is told as the reason, for open, claims and probes."""
-    file = SqliteFile(str(unusable(kind, path)), wall_clock=clock)
+    file = SqliteMarks(SqliteFile(str(unusable(kind, path)), wall_clock=clock))
     store = SqliteStore(file, run=maybeDeferred, clock=reactor)
     for _ in range(2):
         assert reason in await refused(store.open())
@@ -512,7 +515,7 @@ async def test_unusable(path: Path, clock: WallClock, kind: str, reason: str) ->
 async def test_directory_that_comes_later(path: Path, clock: WallClock) -> None:
     """A directory that is not there is told as the reason, and used once it is."""
     late = path.parent / "late"
-    file = SqliteFile(str(late / "boomerang.db"), wall_clock=clock)
+    file = SqliteMarks(SqliteFile(str(late / "boomerang.db"), wall_clock=clock))
     store = SqliteStore(file, run=maybeDeferred, clock=reactor)
     assert "unable to open" in await refused(store.open())
     late.mkdir()
@@ -520,7 +523,7 @@ async def test_directory_that_comes_later(path: Path, clock: WallClock) -> None:
     await store.close()
 
 
-async def test_corrupted(file: SqliteFile, path: Path) -> None:
+async def test_corrupted(file: SqliteMarks, path: Path) -> None:
     """A file that was damaged is told as the reason, and used again once it is replaced."""
     store = SqliteStore(file, run=maybeDeferred, clock=reactor)
     await gatherResults([store.claim(failure(f"{n}", f"call {n}")) for n in range(500)])
@@ -536,7 +539,7 @@ async def test_corrupted(file: SqliteFile, path: Path) -> None:
 async def test_usable_in_the_end(path: Path, clock: WallClock) -> None:
     """A path that becomes usable is used."""
     directory = path.parent / "mounted later"
-    file = SqliteFile(str(directory / "claims.db"), wall_clock=clock)
+    file = SqliteMarks(SqliteFile(str(directory / "claims.db"), wall_clock=clock))
     store = SqliteStore(file, run=maybeDeferred, clock=reactor)
     await refused(store.open())
     directory.mkdir()
@@ -547,11 +550,11 @@ async def test_usable_in_the_end(path: Path, clock: WallClock) -> None:
 
 def test_known_schema_is_left(path: Path, clock: WallClock) -> None:
     """Opening a file of this version changes nothing in it."""
-    SqliteFile(str(path), wall_clock=clock).count([failure()])
+    SqliteMarks(SqliteFile(str(path), wall_clock=clock)).count([failure()])
     with closing(sqlite3.connect(path)) as connection:
         before = connection.execute("SELECT * FROM sqlite_master").fetchall()
         assert connection.execute("PRAGMA user_version").fetchone() == (len(SCHEMA),)
-        SqliteFile(str(path), wall_clock=clock).count([failure()])
+        SqliteMarks(SqliteFile(str(path), wall_clock=clock)).count([failure()])
         assert connection.execute("SELECT * FROM sqlite_master").fetchall() == before
 
 
@@ -584,14 +587,14 @@ from twisted.internet import reactor
 from twisted.internet.defer import Deferred, gatherResults
 from boomerang.stores.address import SqliteAddress
 from boomerang.stores.interfaces import Failure
-from boomerang.stores.opening import make_store
+from boomerang.stores.opening import make_stores
 
 async def claim(store, name):
     await store.claim(Failure(identity=name, call=None, wait=0, window=900, attempts=1))
     print(name, flush=True)
 
 async def main():
-    store = make_store(SqliteAddress(sys.argv[1]), reactor)
+    store = make_stores(SqliteAddress(sys.argv[1]), reactor).claims
     for batch in itertools.count():
         names = [f"{batch}-{n}" for n in range(20)]
         await gatherResults([Deferred.fromCoroutine(claim(store, name)) for name in names])
@@ -618,9 +621,10 @@ COMPETING: Final = """
 import json, sys, time
 from boomerang.stores.interfaces import Failure
 from boomerang.stores.sqlite_file import SqliteFile
+from boomerang.stores.sqlite_marks import SqliteMarks
 import sqlite3
 
-file = SqliteFile(sys.argv[1], wall_clock=time.time)
+file = SqliteMarks(SqliteFile(sys.argv[1], wall_clock=time.time))
 attempts = []
 for n in range(300):
     failure = Failure(identity=f"{n}", call="call", wait=0, window=900, attempts=1)
@@ -649,8 +653,9 @@ FILLING: Final = """
 import os, resource, sqlite3, sys, time
 from boomerang.stores.interfaces import Failure
 from boomerang.stores.sqlite_file import SqliteFile
+from boomerang.stores.sqlite_marks import SqliteMarks
 
-file = SqliteFile(sys.argv[1], wall_clock=time.time)
+file = SqliteMarks(SqliteFile(sys.argv[1], wall_clock=time.time))
 failure = Failure(identity="identity", call="call", wait=0, window=900, attempts=1)
 
 def works(failures):
@@ -681,7 +686,7 @@ def test_disk_full(path: Path) -> None:
     assert found == ["True", "True", "False", "False", "False", "True", "True"]
 
 
-async def test_under_load(file: SqliteFile, thread: Runner) -> None:
+async def test_under_load(file: SqliteMarks, thread: Runner) -> None:
     """Closing in the middle of thousands of claims is clean: each is answered or fails."""
     store = SqliteStore(file, run=thread, clock=reactor)
     first, *claims = [store.claim(failure(f"{n}", f"call {n}")) for n in range(5000)]
