@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, Final
 
 from twisted.application.service import MultiService, Service
@@ -11,6 +12,7 @@ from twisted.logger import ILogObserver, Logger
 
 from boomerang import __version__
 from boomerang.listening import Listening
+from boomerang.outbound import Outbound
 from boomerang.process import calm_collector, stop_on_signals
 from boomerang.retry.hold import Hold
 from boomerang.settings import Settings
@@ -27,7 +29,11 @@ _LAST_BYTES: Final = 0.1
 
 
 class Host(MultiService):
-    """All services of the daemon, stopped one after the other."""
+    """All services of the daemon, stopped one after the other.
+
+    ``workers`` are those that have something to write or to send at their end, and go on until all
+    requests are answered. ``remarks`` are good to know at start.
+    """
 
     _log = Logger()
 
@@ -40,8 +46,11 @@ class Host(MultiService):
         site: GuardedSite,
         hold: Hold,
         store: FailsafeStore,
+        workers: Sequence[Service],
+        outbound: Outbound,
         life: Life,
         systemd: SystemdService,
+        remarks: Sequence[str],
         observer: ILogObserver | None,
     ) -> None:
         super().__init__()
@@ -51,10 +60,13 @@ class Host(MultiService):
         self._site = site
         self._hold = hold
         self._store = store
+        self._workers = tuple(workers)
+        self._outbound = outbound
+        self._remarks = tuple(remarks)
         self._life = life
         self._systemd = systemd
         self._observer = observer
-        for service in (listening, systemd):
+        for service in (listening, systemd, *workers):
             service.setServiceParent(self)
 
     def setServiceParent(self, parent: Any) -> None:
@@ -71,6 +83,8 @@ class Host(MultiService):
             store=self._store.name,
         )
         self._say_whom_it_serves()
+        for remark in self._remarks:
+            self._log.info("{remark}", remark=remark)
         self._store.open()
         super().startService()
         self._reactor.callWhenRunning(self._running)
@@ -99,6 +113,9 @@ class Host(MultiService):
             await self._site.drain().addTimeout(grace + _LAST_WORDS, self._reactor)
         except TimeoutError:
             self._log.warn("{left} requests could not be answered", left=self._site.under_way)
+        for worker in self._workers:
+            await maybeDeferred(worker.stopService)
+        await self._outbound.close()
         await deferLater(self._reactor, _LAST_BYTES)
         await self._store.close()
         await maybeDeferred(self._systemd.stopService)

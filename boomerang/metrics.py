@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from itertools import product
 from typing import Final
 
 from prometheus_client import (
@@ -16,19 +17,28 @@ from prometheus_client import (
     generate_latest,
 )
 
+from boomerang.settings.endpoints import UNKNOWN
+
 CONTENT_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
 
 _PRODUCTS: Final = ("voice", "messaging", "unknown")
-_DECISIONS: Final = ("retry", "fallback", "give-up")
+_DECISIONS: Final = ("retry", "fallback", "apology", "give-up", "hold")
+_OUTCOMES: Final = ("recovered", "lost")
+_NOTIFIED: Final = ("delivered", "failed", "dropped")
 _REFUSALS: Final = ("400", "401", "403", "404", "405", "408", "413", "431", "other")
 _OVERSHOOT_BUCKETS: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5)
 _LATENCY_BUCKETS: Final = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25)
 
 
 class Metrics:
-    """The instruments. Labels have fixed values: nothing from outside can make a new one."""
+    """The instruments. Labels have fixed values: nothing from outside can make a new one.
 
-    def __init__(self, *, version: str, environment: str) -> None:
+    ``endpoints`` are the names of the endpoint table, and the one for all other URLs.
+    """
+
+    def __init__(
+        self, *, version: str, environment: str, endpoints: Sequence[str] = (UNKNOWN,)
+    ) -> None:
         self.registry = CollectorRegistry()
         ProcessCollector(registry=self.registry)
         PlatformCollector(registry=self.registry)
@@ -42,13 +52,25 @@ class Metrics:
         decisions = self._counter(
             "boomerang_decisions",
             "Answers to fallback requests, by what became of the call or message.",
-            ("decision", "product"),
+            ("decision", "product", "endpoint"),
         )
         self._decisions = {
-            (kind, product): decisions.labels(kind, product)
-            for kind in _DECISIONS
-            for product in _PRODUCTS
+            labels: decisions.labels(*labels)
+            for labels in product(_DECISIONS, _PRODUCTS, endpoints)
         }
+        outcomes = self._counter(
+            "boomerang_second_chances",
+            "Second chances by what became of them: whether the same request failed again in 30 s.",
+            ("outcome", "endpoint"),
+        )
+        self._outcomes = {
+            labels: outcomes.labels(*labels) for labels in product(_OUTCOMES, endpoints)
+        }
+        self._circuits_open = Gauge(
+            "boomerang_circuits_open",
+            "Origins that are known to be dead, so that nothing is held for them.",
+            registry=self.registry,
+        )
         refused = self._counter(
             "boomerang_refused_requests",
             "Requests that were refused, by HTTP status.",
@@ -93,6 +115,13 @@ class Metrics:
             registry=self.registry,
         )
 
+        notified = self._counter(
+            "boomerang_notifications",
+            "Messages to people about outages, by outcome; a failed one is tried again.",
+            ("outcome",),
+        )
+        self._notified = {outcome: notified.labels(outcome) for outcome in _NOTIFIED}
+
     def _counter(self, name: str, help_: str, labels: tuple[str, ...] = ()) -> Counter:
         return Counter(name, help_, labels, registry=self.registry)
 
@@ -104,8 +133,8 @@ class Metrics:
             registry=self.registry,
         ).set_function(held)
 
-    def decision(self, kind: str, product: str, *, degraded: bool) -> None:
-        self._decisions[kind, product].inc()
+    def decision(self, kind: str, product: str, endpoint: str, *, degraded: bool) -> None:
+        self._decisions[kind, product, endpoint].inc()
         if degraded:
             self._degraded_decisions.inc()
 
@@ -129,6 +158,15 @@ class Metrics:
 
     def store_degraded(self, degraded: bool) -> None:
         self._store_degraded.set(degraded)
+
+    def second_chance(self, outcome: str, endpoint: str) -> None:
+        self._outcomes[outcome, endpoint].inc()
+
+    def circuits_open(self, count: int) -> None:
+        self._circuits_open.set(count)
+
+    def notified(self, outcome: str) -> None:
+        self._notified[outcome].inc()
 
     def render(self) -> bytes:
         """The text that Prometheus scrapes; takes about a millisecond, and no thread."""

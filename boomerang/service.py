@@ -8,7 +8,9 @@ import time
 from collections.abc import Mapping
 from functools import partial
 from io import TextIOWrapper
+from random import SystemRandom
 from typing import Any
+from uuid import uuid4
 
 from twisted.application.service import IService
 from twisted.logger import ILogObserver
@@ -16,14 +18,19 @@ from twisted.python import usage
 from twisted.python.logfile import LogFile
 
 from boomerang import __version__, logs
+from boomerang.endpoints.rules import RuleBook, notes
 from boomerang.host import Host
 from boomerang.listening import CannotListen, Listening, endpoints
 from boomerang.metrics import Metrics
+from boomerang.monitor.libraries import MissingExtra
+from boomerang.monitor.reports import Around
+from boomerang.monitor.service import make_monitor
 from boomerang.options import SettingsOptions
+from boomerang.outbound import Outbound
 from boomerang.process import room_for_held
+from boomerang.retry.awake import asking
 from boomerang.retry.hold import Hold
-from boomerang.retry.policy import RetryRules
-from boomerang.retry.record import DecisionRecord
+from boomerang.retry.making import Knowledge, Surroundings, make_retry
 from boomerang.retry.service import RetryService
 from boomerang.settings import Settings
 from boomerang.stores.address import unverified
@@ -56,14 +63,19 @@ def makeService(options: Options) -> IService:
     settings: Settings = options["settings"]
     try:
         return build(settings, reactor, observer=_observer(options, settings))
-    except (CannotListen, OSError) as error:
+    except (CannotListen, MissingExtra, OSError) as error:
         raise SystemExit(f"boomerang: {error}") from None
 
 
 def build(settings: Settings, reactor: Any, *, observer: ILogObserver | None) -> Host:
     """Collaborators, then services: the whole daemon, not yet started."""
-    wall_clock = time.time
-    metrics = Metrics(version=__version__, environment=settings.environment)
+    wall_clock, random = time.time, SystemRandom().random
+    book = RuleBook(settings.retry, settings.endpoint)
+    metrics = Metrics(
+        version=__version__,
+        environment=settings.environment,
+        endpoints=[rules.name for rules in book],
+    )
     stores = make_stores(
         settings.store if settings.store_tls_verify else unverified(settings.store), reactor
     )
@@ -76,41 +88,38 @@ def build(settings: Settings, reactor: Any, *, observer: ILogObserver | None) ->
     )
     hold = Hold(reactor, max_held=room_for_held(settings.retry.max_held))
     metrics.watch_held(partial(len, hold))
-    trust = Trust(
-        keys=Keys(tokens=settings.twilio.auth_token, shared=settings.twilio.shared_keys),
-        public_url=settings.public_url,
-        allowed_hosts=settings.allowed_hosts,
+    outbound = Outbound(reactor)
+    monitor = make_monitor(
+        settings,
+        Around(
+            reactor=reactor,
+            outbound=outbound,
+            notes=stores.notes,
+            metrics=metrics,
+            held=partial(len, hold),
+            holder=uuid4().hex,
+            wall_clock=wall_clock,
+            random=random,
+        ),
+    )
+    retry, knowledge = make_retry(
+        settings,
+        book,
+        Surroundings(
+            reactor=reactor,
+            store=store,
+            notes=stores.notes,
+            hold=hold,
+            metrics=metrics,
+            ask=asking(outbound),
+            apps=monitor.apps,
+            watchers=monitor.decision_watchers,
+            wall_clock=wall_clock,
+            random=random,
+        ),
     )
     life = Life(started_at=wall_clock())
-    retry = RetryService(
-        rules=RetryRules(
-            wait=settings.retry.wait,
-            window=settings.retry.window,
-            attempts=settings.retry.attempts,
-            rounds=settings.retry.rounds,
-        ),
-        store=store,
-        hold=hold,
-        watcher=DecisionRecord(metrics),
-    )
-    routes = Routes(
-        [
-            RetryRoute(service=retry, trust=trust).app,
-            HealthRoute(
-                store=store,
-                hold=hold,
-                life=life,
-                environment=settings.environment,
-                wall_clock=wall_clock,
-            ).app,
-            MetricsRoute(
-                metrics=metrics,
-                visitors=Visitors(user=settings.status.user, password=settings.status.password),
-            ).app,
-            HomeRoute(home_url=settings.home_url).app,
-        ],
-        watch_refusal=metrics.refused,
-    )
+    routes = _routes(settings, retry, knowledge, store=store, hold=hold, life=life, metrics=metrics)
     site = GuardedSite(routes.handle, clock=reactor, watch_refusal=metrics.refused)
     return Host(
         reactor=reactor,
@@ -119,13 +128,52 @@ def build(settings: Settings, reactor: Any, *, observer: ILogObserver | None) ->
         site=site,
         hold=hold,
         store=store,
+        workers=(monitor, knowledge),
+        outbound=outbound,
         life=life,
         systemd=SystemdService(
             notifier(os.environ),
             interval=watchdog_interval(os.environ, pid=os.getpid()),
             clock=reactor,
         ),
+        remarks=tuple(notes(book)),
         observer=observer,
+    )
+
+
+def _routes(
+    settings: Settings,
+    retry: RetryService,
+    knowledge: Knowledge,
+    *,
+    store: FailsafeStore,
+    hold: Hold,
+    life: Life,
+    metrics: Metrics,
+) -> Routes:
+    """What is answered."""
+    trust = Trust(
+        keys=Keys(tokens=settings.twilio.auth_token, shared=settings.twilio.shared_keys),
+        public_url=settings.public_url,
+        allowed_hosts=settings.allowed_hosts,
+    )
+    health = HealthRoute(
+        store=store,
+        hold=hold,
+        circuits=knowledge.circuits,
+        life=life,
+        environment=settings.environment,
+        wall_clock=time.time,
+    )
+    visitors = Visitors(user=settings.status.user, password=settings.status.password)
+    return Routes(
+        [
+            RetryRoute(service=retry, trust=trust).app,
+            health.app,
+            MetricsRoute(metrics=metrics, visitors=visitors).app,
+            HomeRoute(home_url=settings.home_url).app,
+        ],
+        watch_refusal=metrics.refused,
     )
 
 

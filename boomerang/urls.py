@@ -7,7 +7,6 @@ from collections.abc import Iterable
 from fnmatch import fnmatchcase
 from ipaddress import ip_address
 from typing import Final
-from urllib.parse import urlsplit, urlunsplit
 
 import idna
 from attrs import frozen
@@ -32,6 +31,12 @@ _ABSOLUTE: Final = re.compile(
 )
 
 _DOTS: Final = re.compile("[.\u3002\uff0e\uff61]")
+
+_LOGIN: Final = re.compile(
+    r"(?P<before>\A(?>(?:[a-z][a-z0-9+.-]*:)?(?://)?)) (?: [^/]* | [^/@]*:/.* )@",
+    re.VERBOSE | re.IGNORECASE,
+)
+"""Up to the last @ of an authority, even if a password has an @ or begins with a slash."""
 
 
 class BadUrl(ValueError):
@@ -106,17 +111,16 @@ def _ascii_label(label: str) -> str:
 def is_loopback(host: str) -> bool:
     """Whether a host, as `WebUrl` has it, is this machine."""
     try:
-        return host == "localhost" or ip_address(host.strip("[]")).is_loopback
+        address = ip_address(host.strip("[]"))
     except ValueError:
-        return False
+        return host == "localhost"
+    return bool((getattr(address, "ipv4_mapped", None) or address).is_loopback)
 
 
 def without_secrets(url: str) -> str:
     """A URL of any scheme as it may be shown: no user, no password, no values in its query."""
-    parts = urlsplit(url)
-    host = parts.netloc.rpartition("@")[2]
-    query = "..." if parts.query else ""
-    return urlunsplit((parts.scheme, host, parts.path, query, ""))
+    address, mark, query = url.partition("#")[0].partition("?")
+    return _LOGIN.sub(r"\g<before>", address) + (f"{mark}..." if query else "")
 
 
 def without_fragment(url: str) -> str:

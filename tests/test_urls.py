@@ -14,9 +14,11 @@ from boomerang.urls import (
     BadUrl,
     WebUrl,
     host_allowed,
+    is_loopback,
     parse_url,
     plain_host,
     without_fragment,
+    without_secrets,
 )
 
 NOT_ABSOLUTE = "is not an absolute http or https URL"
@@ -287,3 +289,88 @@ def test_ipv6_patterns(host: str) -> None:
     patterns = host_patterns()(host)
     assert host_allowed(parse_url(f"http://{host}/").host, patterns)
     assert not host_allowed("a", patterns)
+
+
+@pytest.mark.parametrize(
+    ("host", "loopback"),
+    [
+        ("localhost", True),
+        ("127.0.0.1", True),
+        ("127.255.0.9", True),
+        ("[::1]", True),
+        ("[::ffff:127.0.0.1]", True),
+        ("0.0.0.0", False),
+        ("10.0.0.1", False),
+        ("[::]", False),
+        ("[2001:db8::1]", False),
+        ("[::ffff:10.0.0.1]", False),
+        ("localhost.example.com", False),
+        ("127.0.0.1.example.com", False),
+        ("127.1", False),
+        ("a", False),
+        ("", False),
+    ],
+)
+def test_is_loopback(host: str, loopback: bool) -> None:
+    """This machine is told from others by its name or address, as far as that is certain."""
+    assert is_loopback(host) is loopback
+
+
+@pytest.mark.parametrize(
+    ("url", "shown"),
+    [
+        ("https://a.example.com/x", "https://a.example.com/x"),
+        ("https://me:hunter2@a:8443/x", "https://a:8443/x"),
+        ("https://me@a/x", "https://a/x"),
+        ("https://:hunter2@a/x", "https://a/x"),
+        ("https://@a/x", "https://a/x"),
+        ("https://me:hunt@er2@a/x", "https://a/x"),
+        ("https://me:/hunter2@a/x", "https://a/x"),
+        ("https://me:hun[ter2@a/x", "https://a/x"),
+        ("https://me:hun\u2100ter2@[::1]/x", "https://[::1]/x"),
+        ("https://a/x?key=hunter2&y=1", "https://a/x?..."),
+        ("https://a?hunter2", "https://a?..."),
+        ("https://a/x?", "https://a/x"),
+        ("https://a/x#hunter2", "https://a/x"),
+        ("https://a/x?hunter2#hunter2", "https://a/x?..."),
+        ("https://a/x?me:hunter2@b", "https://a/x?..."),
+        ("https://a/@me/x", "https://a/@me/x"),
+        ("https://a:1/@me/x", "https://a:1/@me/x"),
+        ("redis://me:hunter2@a:6379/0", "redis://a:6379/0"),
+        ("REDISS://:hunter2@a", "REDISS://a"),
+        ("redis+sentinel://me:hunter2@a,b:1/service/0", "redis+sentinel://a,b:1/service/0"),
+        ("tcp://a:25", "tcp://a:25"),
+        ("tcp://[::1]:25", "tcp://[::1]:25"),
+        ("dns:a.example.com", "dns:a.example.com"),
+        ("dns:a.example.com?type=MX", "dns:a.example.com?..."),
+        ("dns:///a", "dns:///a"),
+        ("mailto:me:hunter2@a", "mailto:a"),
+        ("me:hunter2@a/x", "me:a/x"),
+        ("http://[", "http://["),
+        ("", ""),
+    ],
+)
+def test_without_secrets(url: str, shown: str) -> None:
+    """What is shown of a URL is where it leads, without what might be a secret."""
+    assert without_secrets(url) == shown
+
+
+@given(
+    scheme=st.sampled_from(["https://", "redis://", "tcp://", "x+y.z-1:"]),
+    login=st.text("aB1:[]%!\u2100\u00fc@ ", min_size=1),
+    rest=st.sampled_from(["h/p", "h", "h:1/p", "[::1]/"]),
+    query=st.text(min_size=1),
+)
+def test_no_secret(scheme: str, login: str, rest: str, query: str) -> None:
+    """Whatever user and password are, and whatever the query is, they are not shown."""
+    assert without_secrets(f"{scheme}{login}@{rest}") == f"{scheme}{rest}"
+    assert without_secrets(f"{scheme}{rest}?{query}") in (f"{scheme}{rest}?...", f"{scheme}{rest}")
+
+
+@given(st.text("ab:/@?#[]", max_size=12) | st.text())
+def test_any_without_secrets(text: str) -> None:
+    """Any text can be shown, and nothing is in it that the text did not have."""
+    shown = without_secrets(text)
+    assert "#" not in shown
+    assert len(shown) <= len(text) + len("...")
+    assert not set(shown) - set(text) - set("?.")

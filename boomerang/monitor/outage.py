@@ -7,7 +7,7 @@ from typing import Protocol
 
 from attrs import frozen
 
-from boomerang.monitor.result import Reason, Result
+from boomerang.monitor.result import Reason, Result, number, text_of
 from boomerang.settings.checks import Check
 
 
@@ -62,13 +62,15 @@ def from_json(text: str) -> Outage:
     """An outage from the store. Raises `ValueError` for what is none."""
     try:
         data = json.loads(text)
+        if not isinstance(data["affects"], list):
+            raise TypeError("affects is no list")
         return Outage(
-            check=str(data["check"]),
-            began=float(data["began"]),
+            check=text_of(data["check"]),
+            began=number(data["began"]),
             reason=Reason(data["reason"]),
-            detail=str(data["detail"]),
-            affects=tuple(map(str, data["affects"])),
-            ended=None if data["ended"] is None else float(data["ended"]),
+            detail=text_of(data["detail"]),
+            affects=tuple(text_of(each) for each in data["affects"]),
+            ended=None if data["ended"] is None else number(data["ended"]),
         )
-    except (KeyError, TypeError) as error:
+    except (KeyError, TypeError, RecursionError) as error:
         raise ValueError(f"not an outage: {error}") from None

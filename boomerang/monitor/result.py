@@ -17,6 +17,9 @@ KEPT: Final = 100
 
 LONGEST_DETAIL: Final = 200
 
+_LATEST: Final = 253_402_300_799
+"""The end of the year 9999: what a certificate says that never expires (RFC 5280 §4.1.2.5)."""
+
 
 class Reason(Enum):
     """Why a run failed; the value stands in metrics, logs and notifications."""
@@ -33,12 +36,17 @@ class Reason(Enum):
 
 
 class CheckFailed(Exception):
-    """What is checked is not well; ``detail`` says so to a person, without any secret."""
+    """What is checked is not well; ``detail`` says so to a person, without any secret.
+
+    It may quote what a stranger's server sent, so it is cut, and made fit for one line of a log.
+    """
 
     def __init__(self, reason: Reason, detail: str) -> None:
         super().__init__(detail)
         self.reason = reason
-        self.detail = detail[:LONGEST_DETAIL]
+        self.detail = "".join(
+            letter if letter.isprintable() else " " for letter in detail[:LONGEST_DETAIL]
+        )
 
 
 @frozen
@@ -81,7 +89,8 @@ def to_json(result: Result) -> str:
         "status": result.status,
         "cert": result.certificate_expires,
     }
-    return json.dumps({name: value for name, value in data.items() if value not in (None, "", {})})
+    said = {name: value for name, value in data.items() if value not in (None, "", {})}
+    return json.dumps(said, separators=(",", ":"))
 
 
 def from_json(text: str) -> Result:
@@ -89,13 +98,29 @@ def from_json(text: str) -> Result:
     try:
         data = json.loads(text)
         return Result(
-            at=float(data["at"]),
-            seconds=float(data["s"]),
+            at=number(data["at"]),
+            seconds=number(data["s"]),
             reason=Reason(data["why"]) if "why" in data else None,
-            detail=str(data.get("detail", "")),
-            phases={str(name): float(spent) for name, spent in data.get("phases", {}).items()},
-            status=data.get("status"),
-            certificate_expires=data.get("cert"),
+            detail=text_of(data.get("detail", "")),
+            phases={name: number(spent) for name, spent in data.get("phases", {}).items()},
+            status=int(number(data["status"])) if "status" in data else None,
+            certificate_expires=number(data["cert"]) if "cert" in data else None,
         )
-    except (KeyError, TypeError, AttributeError) as error:
+    except (KeyError, TypeError, AttributeError, RecursionError) as error:
         raise ValueError(f"not a result: {error}") from None
+
+
+def number(value: object) -> float:
+    """A number in a note, as seconds or an instant. Raises `TypeError` for anything else."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise TypeError("something else than a number")
+    if not -_LATEST <= value <= _LATEST:  # infinite, not a number, or nothing that a clock shows
+        raise TypeError("a number out of bounds")
+    return float(value)
+
+
+def text_of(value: object) -> str:
+    """A text in a note. Raises `TypeError` for anything else."""
+    if not isinstance(value, str):
+        raise TypeError("something else than a text")
+    return value

@@ -10,10 +10,10 @@ Needs = Mapping[str, Sequence[str]]
 
 def ancestors(needs: Needs) -> Mapping[str, frozenset[str]]:
     """All that each check depends on, directly or through others."""
-    return {name: frozenset(_below(needs, name)) for name in needs}
+    return {name: frozenset(_above(needs, name)) for name in needs}
 
 
-def _below(needs: Needs, start: str) -> set[str]:
+def _above(needs: Needs, start: str) -> set[str]:
     found: set[str] = set()
     pending = list(needs.get(start, ()))
     while pending:

@@ -9,11 +9,29 @@ from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
 from twisted.internet.task import LoopingCall
 
+from boomerang.outbound import Outbound, Unreachable
+
 ASK_EVERY: Final = 1.0
 """Seconds from one question to the next."""
 
 Ask = Callable[[str], Deferred[bool]]
 """Asks a URL of the app's; never fails, and takes a few seconds at the most."""
+
+TIMEOUT: Final = 2.0
+"""Seconds that an app has to answer: one that is awake does."""
+
+
+def asking(outbound: Outbound) -> Ask:
+    """Asks by HTTP: an app that answers with 2xx or 3xx is awake."""
+
+    async def ask(url: str) -> bool:
+        try:
+            answer = await outbound.request("GET", url, timeout=TIMEOUT, body_cap=1024)
+        except Unreachable:
+            return False
+        return 200 <= answer.status < 400
+
+    return lambda url: Deferred.fromCoroutine(ask(url))
 
 
 class Questions:

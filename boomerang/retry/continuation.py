@@ -20,8 +20,10 @@ from boomerang.retry.request import FailedRequest, target
 
 _SIGNATURE: Final = 32
 
-LONGEST_TOKEN: Final = 3000
-"""Characters; the URL it stands in must be one that Twilio takes."""
+PATH: Final = "/retry/continue"
+
+LONGEST_ADDRESS: Final = 4000
+"""Characters; longer ones are refused by Twilio where it says how long one may be (21609)."""
 
 
 class BadToken(ValueError):
@@ -95,6 +97,18 @@ class Tokens:
             until=float(data["u"]),
             attempt=int(data["n"]),
         )
+
+
+@frozen
+class Returns:
+    """The addresses by which calls come back."""
+
+    tokens: Tokens
+
+    def url(self, here: str, continuation: Continuation) -> str | None:
+        """Where a call is to come back to; ``here`` is scheme and host. `None` if too long."""
+        url = f"{here}{PATH}?token={self.tokens.make(continuation)}"
+        return url if len(url) <= LONGEST_ADDRESS else None
 
 
 def _sign(key: bytes, packed: bytes) -> bytes:

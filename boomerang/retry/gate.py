@@ -44,22 +44,31 @@ class Gate:
         self._questions = Questions(clock, ask=ask)
         self._queues: dict[tuple[Origin, Terms], _Queue] = {}
 
-    def wait(self, origin: Origin, terms: Terms, *, due: float, limit: float) -> Deferred[None]:
+    def wait(
+        self,
+        origin: Origin,
+        terms: Terms,
+        *,
+        due: float,
+        limit: float,
+        turn: float | None = None,
+    ) -> Deferred[bool]:
         """Fires when the request may go: ``due`` seconds from now, or once the app has answered.
 
-        Where others go first it may be later, but not later than ``limit`` seconds from now.
-        Cancelling it (the client hung up) takes the request out.
+        Where others go first it may be later, but not later than ``limit`` seconds from now. With
+        ``turn`` it fires with false after that many seconds, unless it may go before. Cancelling
+        it (the client hung up) takes the request out.
         """
         queue = self._queues.get((origin, terms))
         if queue is not None:
-            return queue.add(due=due, limit=max(due, limit))
+            return queue.add(due=due, limit=max(due, limit), turn=turn)
         queue = self._queues[origin, terms] = _Queue(
             terms.rate,
             clock=self._clock,
             random=self._random,
             empty=partial(self._close, origin, terms),
         )
-        gone = queue.add(due=due, limit=max(due, limit))
+        gone = queue.add(due=due, limit=max(due, limit), turn=turn)
         if terms.probe is not None:  # whose answer may be there at once
             self._questions.begin(terms.probe, queue.release)
         return gone
@@ -75,8 +84,9 @@ class _Held:
     """One request; ``limit`` is the instant at which it goes whatever happens."""
 
     limit: float
-    gone: Deferred[None]
-    timer: IDelayedCall | None
+    gone: Deferred[bool]
+    timer: IDelayedCall | None = None
+    turn: IDelayedCall | None = None
 
 
 class _Queue:
@@ -94,16 +104,18 @@ class _Queue:
         self._clock = clock
         self._random = random
         self._empty = empty
-        self._held: dict[Deferred[None], _Held] = {}
-        self._due: dict[Deferred[None], _Held] = {}
+        self._held: dict[Deferred[bool], _Held] = {}
+        self._due: dict[Deferred[bool], _Held] = {}
         self._allowance = 1.0
         self._looked_at = clock.seconds()
         self._ticking: IDelayedCall | None = None
 
-    def add(self, *, due: float, limit: float) -> Deferred[None]:
-        gone: Deferred[None] = Deferred(self._forget)
-        held = _Held(self._clock.seconds() + limit, gone, None)
+    def add(self, *, due: float, limit: float, turn: float | None) -> Deferred[bool]:
+        gone: Deferred[bool] = Deferred(self._forget)
+        held = _Held(self._clock.seconds() + limit, gone)
         held.timer = self._clock.callLater(due, self._is_due, held)
+        if turn is not None:
+            held.turn = self._clock.callLater(turn, self._fire, held, False)
         self._held[gone] = held
         return gone
 
@@ -118,7 +130,7 @@ class _Queue:
             held.timer.cancel()
         held.timer = None
         if self._rate <= 0:
-            self._go(held)
+            self._fire(held, True)
             return
         self._due[held.gone] = held
         if self._ticking is None:
@@ -138,19 +150,19 @@ class _Queue:
         for held, jitter in zip(list(self._due.values()), jitters, strict=False):
             del self._due[held.gone]
             in_time = min(jitter, max(0.0, held.limit - now))
-            held.timer = self._clock.callLater(in_time, self._go, held)
+            held.timer = self._clock.callLater(in_time, self._fire, held, True)
         self._ticking = self._clock.callLater(TICK, self._look) if self._due else None
 
-    def _go(self, held: _Held) -> None:
-        held.timer = None
+    def _fire(self, held: _Held, may_go: bool) -> None:
         self._forget(held.gone)
-        held.gone.callback(None)
+        held.gone.callback(may_go)
 
-    def _forget(self, gone: Deferred[None]) -> None:
+    def _forget(self, gone: Deferred[bool]) -> None:
         held = self._held.pop(gone)
         self._due.pop(gone, None)
-        if held.timer is not None and held.timer.active():
-            held.timer.cancel()
+        for call in (held.timer, held.turn):
+            if call is not None and call.active():
+                call.cancel()
         if not self._held:
             if self._ticking is not None:
                 self._ticking.cancel()

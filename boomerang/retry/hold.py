@@ -16,11 +16,15 @@ LONGEST: Final = 14.0
 
 @frozen
 class Held:
-    """How a hold ended: seconds that it lasted, seconds beyond its instant, whether cut short."""
+    """How a hold ended: seconds that it lasted, seconds beyond its instant, whether cut short.
+
+    ``may_go`` is false where the request is still to be held, in another turn.
+    """
 
     seconds: float
     overshoot: float
     early: bool
+    may_go: bool = True
 
 
 class Hold:
@@ -32,8 +36,8 @@ class Hold:
     def __init__(self, clock: IReactorTime, *, max_held: int) -> None:
         self._clock = clock
         self.max_held = max_held
-        self._held: set[Deferred[None]] = set()
-        self._early: set[Deferred[None]] = set()
+        self._held: set[Deferred[bool]] = set()
+        self._early: set[Deferred[bool]] = set()
         self._closing_at: float | None = None
 
     def __len__(self) -> int:
@@ -49,22 +53,28 @@ class Hold:
 
     def wait(self, seconds: float) -> Deferred[Held]:
         """Hold for some seconds. Cancelling it (the client hung up) forgets the request."""
+        return self.keep(deferLater(self._clock, seconds, lambda: True), seconds)
+
+    def keep(self, held: Deferred[bool], seconds: float) -> Deferred[Held]:
+        """Hold until something fires, which is expected within some seconds.
+
+        It fires with whether the request may go now, or only this turn of its hold is over.
+        """
         began = self._clock.seconds()
-        held: Deferred[None] = deferLater(self._clock, seconds)
         self._held.add(held)
         return held.addBoth(self._ended, held, began, seconds)
 
     def _ended(
-        self, ending: Failure | None, held: Deferred[None], began: float, seconds: float
+        self, ending: Failure | bool, held: Deferred[bool], began: float, seconds: float
     ) -> Held | Failure:
         self._held.discard(held)
         early = held in self._early
         self._early.discard(held)
-        if ending is not None and not early:
+        if isinstance(ending, Failure) and not early:
             return ending
         lasted = self._clock.seconds() - began
         overshoot = 0.0 if early else max(0.0, lasted - seconds)
-        return Held(seconds=lasted, overshoot=overshoot, early=early)
+        return Held(seconds=lasted, overshoot=overshoot, early=early, may_go=ending is not False)
 
     def release_within(self, seconds: float) -> None:
         """See to it that nothing is held longer than some seconds from now (shutting down)."""

@@ -12,6 +12,7 @@ from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.logger import Logger
 from twisted.python.failure import Failure as Trouble
 
+from boomerang.endpoints.rules import EndpointRules
 from boomerang.retry.request import FailedRequest
 from boomerang.stores.interfaces import Marked
 
@@ -27,11 +28,15 @@ MOST: Final = 200_000
 
 @frozen
 class Chance:
-    """A second chance: whose, which in number, and when it was given (monotonic seconds)."""
+    """A second chance: whose, which in number, and when it was given (monotonic seconds).
+
+    ``circuit`` says whether the endpoint wants to know if its app is dead.
+    """
 
     marked: Marked
     attempt: int
     endpoint: str
+    circuit: bool
     product: str
     sid: str
     origin: tuple[str, int]
@@ -69,32 +74,40 @@ class Outcomes:
     def __len__(self) -> int:
         return len(self._open)
 
-    def given(self, failed: FailedRequest, endpoint: str, *, attempt: int) -> None:
+    def given(self, failed: FailedRequest, rules: EndpointRules, *, attempt: int) -> None:
         """A call or message was sent back to the URL that failed."""
         identity = failed.identity
         self._open.pop(identity, None)  # its place is by the time of the last chance
-        self._open[identity] = self._chance(failed, endpoint, attempt)
+        self._open[identity] = self._chance(failed, rules, attempt)
         if len(self._open) > MOST:
             del self._open[next(iter(self._open))]
         if self._sweeping is None:
             self._sweeping = self._clock.callLater(SWEEP_EVERY, self._sweep)
 
-    def failed_again(self, failed: FailedRequest, endpoint: str, *, after: float) -> None:
-        """A request has failed once more, some seconds after its last second chance was given."""
+    def failed_again(
+        self, failed: FailedRequest, rules: EndpointRules, *, after: float | None
+    ) -> None:
+        """A request has failed: if it had a second chance lately, that did not save it.
+
+        ``after`` is how long ago that was (seconds) by the store, which knows of other processes.
+        """
         chance = self._open.pop(failed.identity, None)
-        if chance is not None or after <= FOLLOWED:  # given by another process
-            self._watcher.lost(chance or self._chance(failed, endpoint, attempt=1))
+        if chance is None and after is not None and after <= FOLLOWED:
+            chance = self._chance(failed, rules, 1)
+        if chance is not None:
+            self._watcher.lost(chance)
 
     def stop(self) -> None:
         if self._sweeping is not None:
             self._sweeping.cancel()
             self._sweeping = None
 
-    def _chance(self, failed: FailedRequest, endpoint: str, attempt: int) -> Chance:
+    def _chance(self, failed: FailedRequest, rules: EndpointRules, attempt: int) -> Chance:
         return Chance(
             marked=Marked(identity=failed.identity, call=failed.call),
             attempt=attempt,
-            endpoint=endpoint,
+            endpoint=rules.name,
+            circuit=rules.circuit,
             product=failed.product,
             sid=failed.sid,
             origin=failed.error.parts.origin,

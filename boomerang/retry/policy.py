@@ -2,13 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from enum import Enum
 from typing import Final
 
-from attrs import frozen
+from attrs import evolve, frozen
 
-from boomerang.retry.request import FailedRequest, is_same_address
+from boomerang.endpoints.fallback import Document, Redirect
+from boomerang.endpoints.rules import EndpointRules
+from boomerang.retry.hold import LONGEST
+from boomerang.retry.request import FailedRequest, Target, is_same_address, target
+from boomerang.settings.endpoints import UNKNOWN
 from boomerang.stores.interfaces import Claim
+
+CODE: Final = "code"
+ENDPOINT: Final = "endpoint"
+DEAD: Final = "dead"
+"""Why a failure gets no second chance before it is counted: what Twilio says of it, what the
+settings say of its endpoint, what is known of the app."""
 
 _POINTLESS: Final = frozenset(
     """11100 11215 11216 11235 11236 11237 11240 11241 11242 11243 11300 11310 11320
@@ -40,7 +51,10 @@ class Kind(Enum):
 
     RETRY = "retry"
     FALLBACK = "fallback"
+    APOLOGY = "apology"
     GIVE_UP = "give-up"
+    HOLD = "hold"
+    """It is told to come back here, since it is held for longer than one webhook may take."""
 
 
 @frozen
@@ -48,8 +62,11 @@ class Decision:
     """The answer to one fallback request.
 
     ``attempt`` counts the failures of this identity within the window, 0 where it was decided
-    without counting. ``url`` and ``method`` are where Twilio is sent, `None` when nothing is left
-    to try. ``reason`` says why a second chance was not given, in one word for logs and metrics.
+    without counting. ``url`` and ``method`` are where Twilio is sent, `None` where it is sent
+    nowhere; ``document`` is the TwiML of a last resort that is kept here; ``message`` is what a
+    caller hears who is to come back, a URL being played. ``reason`` says why a
+    second chance was not given, in one word for logs and metrics; ``endpoint`` is the name of
+    the rules that were followed.
     """
 
     kind: Kind
@@ -57,16 +74,9 @@ class Decision:
     reason: str
     url: str | None = None
     method: str = "POST"
-
-
-@frozen
-class RetryRules:
-    """How second chances are given; seconds and counts as in the settings ``[retry]``."""
-
-    wait: float
-    window: float
-    attempts: int
-    rounds: int
+    document: bytes | None = None
+    message: str | None = None
+    endpoint: str = UNKNOWN
 
 
 def repeating_can_help(error_code: str) -> bool:
@@ -82,60 +92,138 @@ def repeating_can_help(error_code: str) -> bool:
     return error_code not in _POINTLESS
 
 
-def decide_without_state(
-    failed: FailedRequest, own_origins: frozenset[tuple[str, int]]
-) -> Decision | None:
-    """The end of a circle: what failed is the last resort itself, or an address of this host.
+def is_worth_it(failed: FailedRequest, rules: EndpointRules) -> bool:
+    """Whether the request deserves a second chance, for all that is known beforehand."""
+    if not rules.retry:
+        return False
+    return (
+        failed.error_code in rules.codes if rules.codes else repeating_can_help(failed.error_code)
+    )
 
-    `None` where the request deserves to be counted. The address that failed is never answered.
+
+def decide_without_state(
+    failed: FailedRequest,
+    own_origins: frozenset[tuple[str, int]],
+    rules: EndpointRules,
+    last_resorts: Sequence[Target] = (),
+) -> Decision | None:
+    """The end of a circle: what failed is a last resort itself, or an address of this host.
+
+    ``last_resorts`` are the addresses that the settings name as such. `None` where the request
+    deserves to be counted. The address that failed is never answered.
     """
-    if failed.fallback is not None and is_same_address(failed.error, failed.fallback):
-        return last_resort(attempt=0, reason="circle")
+    fallback = (failed.fallback,) if failed.fallback is not None else ()
+    if any(is_same_address(failed.error, each) for each in (*fallback, *last_resorts)):
+        return give_up(failed, rules, attempt=0, reason="circle")
     path = failed.error.parts.path
     own = path in _OWN_PATHS or path.startswith(tuple(f"{own}/" for own in _OWN_PATHS))
     if own and failed.error.parts.origin in own_origins:
-        return give_up(failed, attempt=0, reason="circle")
+        return give_up(failed, rules, attempt=0, reason="circle")
     return None
 
 
-def give_up(failed: FailedRequest, *, attempt: int, reason: str) -> Decision:
-    """The next best thing to a second chance: FallbackUrl, else Twilio's standard message."""
-    if failed.fallback is None:
-        return last_resort(attempt=attempt, reason=reason)
+def give_up(failed: FailedRequest, rules: EndpointRules, *, attempt: int, reason: str) -> Decision:
+    """The next best thing to a second chance: FallbackUrl, the endpoint's own last resort, or 500.
+
+    None of them leads to the address that has just failed.
+    """
+    chosen = failed.fallback
+    if chosen is not None and not is_same_address(failed.error, chosen):
+        redirect = Redirect(chosen.url, failed.fallback_method)
+        return _to(redirect, attempt=attempt, reason=reason, rules=rules)
+    own = rules.fallback.of(failed.product)
+    if isinstance(own, Document):
+        return Decision(
+            kind=Kind.APOLOGY,
+            attempt=attempt,
+            reason=reason,
+            document=own.body,
+            endpoint=rules.name,
+        )
+    if own is not None and not is_same_address(failed.error, target("fallback", own.url)):
+        return _to(own, attempt=attempt, reason=reason, rules=rules)
+    return last_resort(rules, attempt=attempt, reason=reason)
+
+
+def _to(redirect: Redirect, *, attempt: int, reason: str, rules: EndpointRules) -> Decision:
     return Decision(
         kind=Kind.FALLBACK,
         attempt=attempt,
         reason=reason,
-        url=failed.fallback.url,
-        method=failed.fallback_method,
+        url=redirect.url,
+        method=redirect.method,
+        endpoint=rules.name,
     )
 
 
-def last_resort(*, attempt: int, reason: str) -> Decision:
+def last_resort(rules: EndpointRules, *, attempt: int, reason: str) -> Decision:
     """Give up without sending the call anywhere: 500 makes Twilio play its standard message."""
-    return Decision(kind=Kind.GIVE_UP, attempt=attempt, reason=reason)
+    return Decision(kind=Kind.GIVE_UP, attempt=attempt, reason=reason, endpoint=rules.name)
 
 
-def decide(failed: FailedRequest, claim: Claim, *, counted: bool, rules: RetryRules) -> Decision:
+def decide(
+    failed: FailedRequest, claim: Claim, *, not_counted: str, rules: EndpointRules
+) -> Decision:
     """What to answer, once the store has said how often this failed.
 
-    ``counted`` is false where the error code spoke against another attempt, so that only the
-    call's rounds were counted. A call that has used up its rounds is offered its FallbackUrl
-    once more; if that leads here again, nothing is left but to end it.
+    ``not_counted`` is the reason why only the call's rounds were counted (`CODE`, `ENDPOINT`,
+    `DEAD`), empty where the failure itself was. A call that has used up its rounds is offered its
+    last resort once more; if that leads here again, nothing is left but to end it.
     """
-    attempt = claim.attempt if counted else 0
+    attempt = 0 if not_counted else claim.attempt
     if claim.round > rules.rounds + 1:
-        return last_resort(attempt=attempt, reason="rounds")
+        return last_resort(rules, attempt=attempt, reason="rounds")
     if claim.round == rules.rounds + 1:
-        return give_up(failed, attempt=attempt, reason="rounds")
-    if not counted:
-        return give_up(failed, attempt=attempt, reason="code")
+        return give_up(failed, rules, attempt=attempt, reason="rounds")
+    if not_counted:
+        return give_up(failed, rules, attempt=attempt, reason=not_counted)
     if attempt > rules.attempts:
-        return give_up(failed, attempt=attempt, reason="repeated")
+        return give_up(failed, rules, attempt=attempt, reason="repeated")
+    return second_chance(failed, rules, attempt=attempt)
+
+
+def second_chance(failed: FailedRequest, rules: EndpointRules, *, attempt: int) -> Decision:
+    """Back to the URL that failed."""
     return Decision(
         kind=Kind.RETRY,
         attempt=attempt,
         reason="",
         url=failed.error.url,
-        method=failed.method or "POST",
+        method=failed.method or rules.method,
+        endpoint=rules.name,
     )
+
+
+def come_back(decision: Decision, url: str) -> Decision:
+    """To this host again, at ``url``, since the second chance is still to come."""
+    return evolve(decision, kind=Kind.HOLD, url=url, method="POST")
+
+
+@frozen
+class HoldPlan:
+    """How long a failure is held, in seconds.
+
+    It goes when the app has answered a probe, or after ``wait``; where others go first it may be
+    later, up to ``limit``, which is what the store is told.
+    """
+
+    wait: float
+    limit: float
+
+    def seen_at(self, hold: float) -> HoldPlan:
+        """What is left of it, ``hold`` seconds before the limit: for a repeat of the request."""
+        spent = self.limit - hold
+        return HoldPlan(wait=max(0.0, self.wait - spent), limit=hold)
+
+
+def plan_hold(failed: FailedRequest, rules: EndpointRules, *, room: float) -> HoldPlan:
+    """How long a failure is to be held: without probe and rate for the wait, and not longer.
+
+    ``room`` is how long requests can be held at all now; only a call that may come back can be
+    held for longer, and not even that where there is no room.
+    """
+    wait = rules.longest_hold(failed.product)
+    limit = max(wait, LONGEST) if rules.release_rate > 0 and wait > 0 else wait
+    if room <= 0 or limit <= LONGEST:
+        limit = min(limit, room)
+    return HoldPlan(wait=min(wait, limit), limit=limit)

@@ -1,4 +1,4 @@
-"""Tells of decisions: one log line each, and the metrics."""
+"""Tells of decisions and of what became of them: one log line each, and the metrics."""
 
 from __future__ import annotations
 
@@ -8,13 +8,16 @@ from typing import Final
 from twisted.logger import Logger
 
 from boomerang.metrics import Metrics
+from boomerang.retry.circuits import Circuits
 from boomerang.retry.hold import Held
+from boomerang.retry.outcomes import Chance
 from boomerang.retry.policy import Decision
 from boomerang.retry.request import FailedRequest
+from boomerang.retry.service import DecisionWatcher
 
 _LINE: Final = (
-    "{decision} attempt={attempt} code={code} product={product} host={host} path={path} sid={sid}"
-    " held={held} reason={reason} degraded={degraded}"
+    "{decision} attempt={attempt} code={code} product={product} endpoint={endpoint} host={host}"
+    " path={path} sid={sid} held={held} reason={reason} degraded={degraded}"
 )
 
 _TWILIO_SID: Final = re.compile(r"[A-Z]{2}[0-9a-f]{32}")
@@ -47,7 +50,7 @@ class DecisionRecord:
         self, failed: FailedRequest, decision: Decision, *, held: Held, degraded: bool
     ) -> None:
         kind = decision.kind.value
-        self._metrics.decision(kind, failed.product, degraded=degraded)
+        self._metrics.decision(kind, failed.product, decision.endpoint, degraded=degraded)
         if held.seconds:
             self._metrics.held(overshoot=held.overshoot, early=held.early)
         self._log.info(
@@ -56,6 +59,7 @@ class DecisionRecord:
             attempt=decision.attempt,
             code=failed.error_code,
             product=failed.product,
+            endpoint=decision.endpoint,
             host=failed.error.parts.host,
             path=masked(failed.error.parts.path),
             sid=_shown(failed.sid),
@@ -74,6 +78,55 @@ class DecisionRecord:
             path=masked(failed.error.parts.path),
             sid=_shown(failed.sid),
         )
+
+
+class OutcomeRecord:
+    """An `OutcomeWatcher` for operators, and for the circuits of the endpoints that have one."""
+
+    def __init__(self, metrics: Metrics, circuits: Circuits) -> None:
+        self._metrics = metrics
+        self._circuits = circuits
+        self._log = Logger(namespace="boomerang.retry")
+
+    def recovered(self, chance: Chance) -> None:
+        self._told("recovered", chance)
+        if chance.circuit:
+            self._circuits.saved(chance.origin)
+
+    def lost(self, chance: Chance) -> None:
+        self._told("lost", chance)
+        if chance.circuit:
+            self._circuits.lost(chance.origin)
+
+    def _told(self, outcome: str, chance: Chance) -> None:
+        self._metrics.second_chance(outcome, chance.endpoint)
+        self._log.info(
+            "{outcome} attempt={attempt} product={product} endpoint={endpoint} host={host}"
+            " sid={sid}",
+            outcome=outcome,
+            attempt=chance.attempt,
+            product=chance.product,
+            endpoint=chance.endpoint,
+            host=chance.origin[0],
+            sid=_shown(chance.sid),
+        )
+
+
+class Watchers:
+    """Several `DecisionWatcher` as one."""
+
+    def __init__(self, *watchers: DecisionWatcher) -> None:
+        self._watchers = watchers
+
+    def decided(
+        self, failed: FailedRequest, decision: Decision, *, held: Held, degraded: bool
+    ) -> None:
+        for watcher in self._watchers:
+            watcher.decided(failed, decision, held=held, degraded=degraded)
+
+    def hung_up(self, failed: FailedRequest) -> None:
+        for watcher in self._watchers:
+            watcher.hung_up(failed)
 
 
 def _shown(sid: str) -> str:

@@ -2,26 +2,41 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from collections.abc import Callable
+from typing import Final, Protocol
 
-from attrs import frozen
+from attrs import evolve, frozen
 from twisted.internet.defer import Deferred, succeed
 from twisted.python.failure import Failure as Cancelled
 
+from boomerang.endpoints.rules import EndpointRules, RuleBook
+from boomerang.retry.circuits import Circuits
+from boomerang.retry.continuation import Continuation, Returns
+from boomerang.retry.gate import Gate, Terms
 from boomerang.retry.hold import Held, Hold
+from boomerang.retry.outcomes import Outcomes
 from boomerang.retry.policy import (
+    CODE,
+    DEAD,
+    ENDPOINT,
     Decision,
+    HoldPlan,
     Kind,
-    RetryRules,
+    come_back,
     decide,
     decide_without_state,
-    repeating_can_help,
+    is_worth_it,
+    plan_hold,
+    second_chance,
 )
 from boomerang.retry.request import FailedRequest
 from boomerang.stores.failsafe import FailsafeStore, SafeClaim
-from boomerang.stores.interfaces import Claim, Failure
+from boomerang.stores.interfaces import Claim, Failure, Marked
 
-NOT_HELD = Held(seconds=0.0, overshoot=0.0, early=False)
+NOT_HELD: Final = Held(seconds=0.0, overshoot=0.0, early=False)
+
+TURN: Final = 10.0
+"""Seconds that a call is held in one webhook where it is held for longer than one may take."""
 
 
 class DecisionWatcher(Protocol):
@@ -34,57 +49,157 @@ class DecisionWatcher(Protocol):
     def hung_up(self, failed: FailedRequest) -> None: ...
 
 
+@frozen
+class Arrival:
+    """How a request came: the addresses by which this host was reached, and one to come back to.
+
+    ``here`` is scheme and host, `None` where nobody knows.
+    """
+
+    own_origins: frozenset[tuple[str, int]]
+    here: str | None = None
+
+
+@frozen
+class _Case:
+    """A failure that gets its second chance, while it is held."""
+
+    failed: FailedRequest
+    rules: EndpointRules
+    decision: Decision
+    plan: HoldPlan
+    degraded: bool
+
+
 @frozen(eq=False)
 class RetryService:
-    """Answers fallback requests, by the rules of design.md ("Semantics of /retry")."""
+    """Answers fallback requests, by the rules of design.md ("Semantics of /retry").
 
-    rules: RetryRules
+    ``wall_clock`` gives seconds since the epoch. With coroutines instead of callbacks, each held
+    request takes 1.5 KiB more.
+    """
+
+    book: RuleBook
     store: FailsafeStore
     hold: Hold
+    gate: Gate
+    circuits: Circuits
+    outcomes: Outcomes
+    returns: Returns
     watcher: DecisionWatcher
+    wall_clock: Callable[[], float]
 
-    def answer(
-        self, failed: FailedRequest, *, own_origins: frozenset[tuple[str, int]]
-    ) -> Deferred[Decision]:
+    def answer(self, failed: FailedRequest, arrival: Arrival) -> Deferred[Decision]:
         """Decide what becomes of the call, after the hold if there is one.
 
-        ``own_origins`` are the addresses by which this host was reached. The Deferred does not
-        fail for a reason of its own; cancelling it (the client hung up) ends the hold and leaves
-        the claim. With coroutines instead of callbacks, each held request takes 1.5 KiB more.
+        The Deferred does not fail for a reason of its own; cancelling it (the client hung up)
+        ends the hold and leaves the claim.
         """
-        decision = decide_without_state(failed, own_origins)
+        rules = self.book.of(failed.error.parts)
+        last_resorts = self.book.last_resorts
+        decision = decide_without_state(failed, arrival.own_origins, rules, last_resorts)
         if decision is not None:
             return succeed(self._decided(NOT_HELD, failed, decision, degraded=False))
-        counted = repeating_can_help(failed.error_code)
-        return self._claim(failed, counted=counted).addCallback(self._claimed, failed, counted)
+        not_counted = self._why_not(failed, rules)
+        plan = plan_hold(failed, rules, room=self.hold.longest())
+        claimed = self._claim(failed, rules, plan, counted=not not_counted)
+        return claimed.addCallback(self._claimed, failed, rules, plan, not_counted, arrival.here)
 
-    def _claim(self, failed: FailedRequest, *, counted: bool) -> Deferred[SafeClaim]:
+    def come_back(self, continuation: Continuation, arrival: Arrival) -> Deferred[Decision]:
+        """Hold a call further that was told to come back and has come, or send it on."""
+        failed = continuation.failed
+        rules = self.book.of(failed.error.parts)
+        left = max(0.0, continuation.until - self.wall_clock())
+        decision = second_chance(failed, rules, attempt=continuation.attempt)
+        case = _Case(failed, rules, decision, HoldPlan(wait=left, limit=left), degraded=False)
+        decided = self._hold(case, here=arrival.here, greeted=True)
+        return decided if isinstance(decided, Deferred) else succeed(decided)
+
+    def _why_not(self, failed: FailedRequest, rules: EndpointRules) -> str:
+        """Why the failure gets no second chance, empty if it may get one."""
+        if not is_worth_it(failed, rules):
+            return CODE if rules.retry else ENDPOINT
+        if rules.circuit and not self.circuits.admits(failed.error.parts.origin, rules.probe):
+            return DEAD
+        return ""
+
+    def _claim(
+        self, failed: FailedRequest, rules: EndpointRules, plan: HoldPlan, *, counted: bool
+    ) -> Deferred[SafeClaim]:
         failure = Failure(
             identity=failed.identity if counted else None,
             call=failed.call,
-            wait=min(self.rules.wait, self.hold.longest()),
-            window=self.rules.window,
-            attempts=self.rules.attempts,
+            wait=plan.limit,
+            window=rules.window,
+            attempts=rules.attempts,
         )
         if failure.identity is None and failure.call is None:
             return succeed(SafeClaim(Claim(attempt=0, hold=0.0, round=0), degraded=False))
         return self.store.claim(failure)
 
     def _claimed(
-        self, claimed: SafeClaim, failed: FailedRequest, counted: bool
+        self,
+        claimed: SafeClaim,
+        failed: FailedRequest,
+        rules: EndpointRules,
+        plan: HoldPlan,
+        not_counted: str,
+        here: str | None,
     ) -> Decision | Deferred[Decision]:
-        decision = decide(failed, claimed.claim, counted=counted, rules=self.rules)
-        seconds = min(claimed.claim.hold, self.hold.longest())
-        if decision.kind is not Kind.RETRY or seconds <= 0:
+        claim = claimed.claim
+        self.outcomes.failed_again(failed, rules, after=claim.after)
+        decision = decide(failed, claim, not_counted=not_counted, rules=rules)
+        if decision.kind is not Kind.RETRY:
             return self._decided(NOT_HELD, failed, decision, degraded=claimed.degraded)
-        held = self.hold.wait(seconds)
-        return held.addCallbacks(
-            self._decided,
-            self._hung_up,
-            callbackArgs=(failed, decision),
-            callbackKeywords={"degraded": claimed.degraded},
-            errbackArgs=(failed,),
+        left = plan.seen_at(claim.hold)
+        case = _Case(failed, rules, decision, left, degraded=claimed.degraded)
+        return self._hold(case, here=here, greeted=False)
+
+    def _hold(
+        self, case: _Case, *, here: str | None, greeted: bool
+    ) -> Decision | Deferred[Decision]:
+        """Hold a call or message for its time; ``greeted``: it was told to wait already."""
+        plan, rules, room = case.plan, case.rules, self.hold.longest()
+        if plan.limit <= 0 or room <= 0:
+            return self._go(NOT_HELD, case)
+        if rules.probe is None and rules.release_rate <= 0:
+            held = self.hold.wait(min(plan.wait, room))
+            return held.addCallbacks(self._go, self._hung_up, (case,), {}, (case.failed,))
+        back = self._way_back(case, here) if plan.wait > room else None
+        if back is not None and rules.hold_message is not None and not greeted:
+            back = evolve(back, message=rules.hold_message)
+            return self._decided(NOT_HELD, case.failed, back, degraded=case.degraded)
+        limit = plan.limit if back is not None else min(plan.limit, room)
+        waiting = self.gate.wait(
+            case.failed.error.parts.origin,
+            Terms(rules.probe, rules.release_rate),
+            due=min(plan.wait, limit),
+            limit=limit,
+            turn=None if back is None else min(TURN, room),
         )
+        held = self.hold.keep(waiting, limit)
+        return held.addCallbacks(self._leave_gate, self._hung_up, (case, back), {}, (case.failed,))
+
+    def _way_back(self, case: _Case, here: str | None) -> Decision | None:
+        """How a call comes back here to be held further; `None` where it cannot."""
+        failed = case.failed
+        if failed.product != "voice" or here is None:
+            return None
+        until = self.wall_clock() + case.plan.limit
+        url = self.returns.url(here, Continuation(failed, until, case.decision.attempt))
+        return None if url is None else come_back(case.decision, url)
+
+    def _leave_gate(self, held: Held, case: _Case, back: Decision | None) -> Decision:
+        if back is not None and not held.may_go:
+            return self._decided(held, case.failed, back, degraded=case.degraded)
+        if held.seconds < case.plan.limit:  # the store still takes a failure for a repeat
+            self.store.release(Marked(case.failed.identity, case.failed.call))
+        return self._go(held, case)
+
+    def _go(self, held: Held, case: _Case) -> Decision:
+        """The second chance itself."""
+        self.outcomes.given(case.failed, case.rules, attempt=case.decision.attempt)
+        return self._decided(held, case.failed, case.decision, degraded=case.degraded)
 
     def _decided(
         self, held: Held, failed: FailedRequest, decision: Decision, *, degraded: bool

@@ -1,7 +1,8 @@
 """What can be set, and where a setting may come from."""
 
 from boomerang.settings.load import InvalidSettings, Sources, load_settings
-from boomerang.settings.values import RetrySettings, Settings, StatusSettings, TwilioSettings
+from boomerang.settings.retry import RetrySettings
+from boomerang.settings.values import Settings, StatusSettings, TwilioSettings
 
 __all__ = [
     "InvalidSettings",

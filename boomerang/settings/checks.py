@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from graphlib import CycleError, TopologicalSorter
+from ipaddress import ip_address
 from typing import Final
-from urllib.parse import parse_qsl, urlsplit
 
 from attrs import fields, frozen
 
@@ -18,11 +19,10 @@ from boomerang.settings.kinds import (
     matching,
     seconds,
     setting,
-    status_patterns,
-    string_table,
     text,
     texts,
 )
+from boomerang.settings.monitor_kinds import http_headers, status_patterns
 from boomerang.stores.address import RedisAddress, parse_store
 from boomerang.urls import BadUrl, parse_url, plain_host
 
@@ -32,6 +32,15 @@ NAME: Final = r"[A-Za-z0-9][A-Za-z0-9.-]{0,62}"
 """Letters that Librato takes in the name of an alert (reference: Librato's API, alerts)."""
 
 RECORDS: Final = ("A", "AAAA", "CNAME", "MX", "NS", "TXT")
+
+_HOST: Final = r"(?P<host>\[[0-9a-f:.]+\]|[^][@:/?#]+)"
+_TCP: Final = re.compile(rf"tcp://{_HOST}:(?P<port>\d{{1,5}})", re.IGNORECASE | re.ASCII)
+_DNS: Final = re.compile(
+    rf"dns:(?://(?:{_HOST}(?::(?P<port>\d{{1,5}}))?)?/)?(?P<name>[^][@:/?#]+)(?:\?(?P<query>[^#]*))?",
+    re.IGNORECASE | re.ASCII,
+)
+_LABELS: Final = re.compile(r"[a-z0-9_-]{1,63}(?:\.[a-z0-9_-]{1,63})*")
+"""A name that fits into a DNS message (RFC 1035 §2.3.4), in ASCII."""
 
 _OF_HTTP: Final = (
     "method",
@@ -75,7 +84,7 @@ class Check:
     runbook_url: str | None = setting(http_url(), None, "what to do, shown in alerts")
     method: str = setting(choice("GET", "HEAD", "POST"), "GET", "http: method of the request")
     headers: Mapping[str, str] = setting(
-        string_table(), {}, "http, statuspage: headers of the request", secret=True
+        http_headers(), {}, "http, statuspage: headers of the request", secret=True
     )
     status: tuple[str, ...] = setting(
         status_patterns(), ("2xx",), "http: statuses that are well, like 200 or 2xx"
@@ -92,14 +101,12 @@ class Check:
 
 
 def check_problems(checks: Sequence[Check]) -> Iterator[str]:
-    """What is wrong with the checks together, or with the keys of one, a line each."""
+    """What is wrong with the checks together, a line each."""
     seen: set[str] = set()
     for check in checks:
         if check.name.lower() in seen:
             yield f'check "{check.name}" is there more than once (letter case does not count)'
         seen.add(check.name.lower())
-        for problem in _problems_of(check):
-            yield f'check "{check.name}": {problem}'
     known = {check.name for check in checks}
     for check in checks:
         for needed in check.depends_on:
@@ -112,7 +119,8 @@ def check_problems(checks: Sequence[Check]) -> Iterator[str]:
         yield f"checks depend on each other in a circle: {names}"
 
 
-def _problems_of(check: Check) -> Iterator[str]:
+def contradictions(check: Check) -> Iterator[str]:
+    """What is wrong with a check whose keys are good each for itself, a line each."""
     problem = target_problem(check)
     if problem is not None:
         yield problem
@@ -121,9 +129,19 @@ def _problems_of(check: Check) -> Iterator[str]:
             f"slow is {check.slow:g}, expected less than timeout, which is {check.timeout:g}:"
             " no answer could be found slow"
         )
-    for name in {*_OF_HTTP, "answer"} - set(_OF_KIND.get(check.kind, ())):
-        if getattr(check, name) != getattr(fields(Check), name).default:
+    for name in (*_OF_HTTP, "answer"):
+        if name not in _OF_KIND.get(check.kind, ()) and _is_given(check, name):
             yield f"{name} means nothing to a check of kind {check.kind}"
+    if check.kind == "http" and check.method == "HEAD":
+        for name in ("body_contains", "body_lacks"):
+            if _is_given(check, name):
+                yield f"{name} means nothing to method HEAD, whose answers have no body"
+    if check.certificate_days and problem is None and check.url.lower().startswith("http:"):
+        yield "certificate_days needs a url with https"
+
+
+def _is_given(check: Check, name: str) -> bool:
+    return bool(getattr(check, name) != getattr(fields(Check), name).default)
 
 
 def target_problem(check: Check) -> str | None:
@@ -134,6 +152,8 @@ def target_problem(check: Check) -> str | None:
                 parse_url(check.url)
             except BadUrl as error:
                 return f"url {error}"
+            if "#" in check.url:
+                return "url has a fragment (#...), which is never sent; write %23 for the sign"
         case "tcp":
             if tcp_target(check.url) is None:
                 return "url is expected to be tcp://host:port"
@@ -153,14 +173,9 @@ def target_problem(check: Check) -> str | None:
 
 def tcp_target(url: str) -> tuple[str, int] | None:
     """Host and port of ``tcp://host:port``."""
-    try:
-        parts = urlsplit(url)
-        port = parts.port
-    except ValueError:
-        return None
-    if parts.scheme != "tcp" or parts.path or parts.query or parts.fragment or "@" in parts.netloc:
-        return None
-    return (parts.hostname, port) if parts.hostname and port else None
+    found = _TCP.fullmatch(url)
+    host, port = (_host(found["host"]), int(found["port"])) if found else (None, 0)
+    return (host, port) if host and 0 < port < 65536 else None
 
 
 @frozen
@@ -174,17 +189,37 @@ class DnsQuestion:
 
 def dns_question(url: str) -> DnsQuestion | None:
     """The question in a DNS URI (https://www.rfc-editor.org/rfc/rfc4501)."""
+    found = _DNS.fullmatch(url)
+    name = _host(found["name"]) if found else None
+    record = _record(found["query"] or "") if found else None
+    if found is None or name is None or record is None:
+        return None
+    if found["host"] is None:
+        return DnsQuestion(name=name, record=record, server=None)
+    host, port = _host(found["host"]), int(found["port"] or 53)
+    if host is None or not 0 < port < 65536:
+        return None
+    return DnsQuestion(name=name, record=record, server=(host, port))
+
+
+def _record(query: str) -> str | None:
+    """What is asked for, as ``type=MX`` or ``CLASS=IN;TYPE=MX`` say; `None` if they do not."""
+    pairs = [each.upper().partition("=")[::2] for each in query.split(";")] if query else []
+    options = {"TYPE": "A", "CLASS": "IN", **dict(pairs)}
+    once = len(dict(pairs)) == len(pairs) and len(options) == 2
+    return (
+        options["TYPE"]
+        if once and options["CLASS"] == "IN" and options["TYPE"] in RECORDS
+        else None
+    )
+
+
+def _host(text: str) -> str | None:
+    """A host name in ASCII, or an IP address without its brackets; `None` for what is neither."""
     try:
-        parts = urlsplit(url)
-        port = parts.port or 53
-        record = dict(parse_qsl(parts.query, strict_parsing=True)) if parts.query else {}
-        name = plain_host(parts.path.removeprefix("/"))
-    except (ValueError, BadUrl):
+        if text.startswith("["):
+            return str(ip_address(text.strip("[]")))
+        name = plain_host(text)
+    except ValueError:
         return None
-    kind = record.pop("type", "A").upper()
-    if parts.scheme != "dns" or parts.fragment or record or not name or "/" in name:
-        return None
-    if kind not in RECORDS or (parts.netloc and not parts.hostname):
-        return None
-    server = (parts.hostname, port) if parts.hostname else None
-    return DnsQuestion(name=name, record=kind, server=server)
+    return name if len(name) <= 253 and _LABELS.fullmatch(name) else None

@@ -14,7 +14,7 @@ from attrs import NOTHING, field, frozen
 from twisted.internet.endpoints import serverFromString
 
 from boomerang.stores.address import StoreAddress, parse_store
-from boomerang.urls import BadUrl, parse_url, plain_host
+from boomerang.urls import BadUrl, parse_url, plain_host, without_secrets
 
 Kind = Callable[[object], Any]
 
@@ -42,6 +42,7 @@ class EntriesDeclaration:
 
     of: type
     problems: Callable[[Any], Iterable[str]]
+    problems_of_one: Callable[[Any], Iterable[str]]
 
 
 def setting(
@@ -56,21 +57,39 @@ def setting(
     """An attrs field with its declaration. ``env`` are customary names in the environment.
 
     ``secret`` keeps the value out of the command line, of messages and of `repr`;
-    ``may_hold_secret`` (a URL with a password) keeps it out of messages alone.
+    ``may_hold_secret`` (a URL with a password) keeps it out of messages, and the secret of `repr`.
     """
     declaration = Declaration(
         kind=kind, help=help, env=env, secret=secret, may_hold_secret=may_hold_secret
     )
-    return field(default=default, repr=not secret, metadata={"declaration": declaration})
+    return field(
+        default=default,
+        repr=_repr_without_secrets if may_hold_secret else not secret,
+        metadata={"declaration": declaration},
+    )
 
 
-def entries(of: type, problems: Callable[[Any], Iterable[str]]) -> Any:
+def _repr_without_secrets(value: object) -> str:
+    return repr(without_secrets(value) if isinstance(value, str) else value)
+
+
+def _nothing_wrong(_: object) -> Iterable[str]:
+    return ()
+
+
+def entries(
+    of: type,
+    problems: Callable[[Any], Iterable[str]],
+    *,
+    problems_of_one: Callable[[Any], Iterable[str]] = _nothing_wrong,
+) -> Any:
     """An attrs field for an array of tables in the file (``[[check]]``), one ``of`` each.
 
-    The fields of ``of`` are made with `setting`; ``problems`` says what is wrong with all of them
-    together, a line each.
+    The fields of ``of`` are made with `setting`. ``problems_of_one`` says what contradicts in an
+    entry, ``problems`` what is wrong with all of them together, a line each.
     """
-    return field(default=(), metadata={"entries": EntriesDeclaration(of=of, problems=problems)})
+    declaration = EntriesDeclaration(of=of, problems=problems, problems_of_one=problems_of_one)
+    return field(default=(), metadata={"entries": declaration})
 
 
 def text() -> Kind:
@@ -188,7 +207,7 @@ def host_patterns() -> Kind:
     """Host names, with ``*`` for any part; in a text they are separated by commas."""
 
     def parse(value: object) -> tuple[str, ...]:
-        patterns = tuple(_host_pattern(item) for item in _items(value))
+        patterns = tuple(_host_pattern(item) for item in items_of(value))
         if not patterns:
             raise ValueError("at least one host name (leave the setting out to allow all)")
         return patterns
@@ -213,7 +232,7 @@ def secrets() -> Kind:
     """One secret or several; in a text they are separated by commas."""
 
     def parse(value: object) -> tuple[str, ...]:
-        found = tuple(_secret(item) for item in _items(value))
+        found = tuple(_secret(item) for item in items_of(value))
         if not found:
             raise ValueError("one secret or several (leave the setting out for none)")
         return found
@@ -231,39 +250,13 @@ def texts() -> Kind:
     """Several texts, or one; in a text they are separated by commas."""
 
     def parse(value: object) -> tuple[str, ...]:
-        items = _items(value)
-        if not items or not all(isinstance(each, str) and each.isprintable() for each in items):
-            raise ValueError("one text or several")
-        return tuple(str(each) for each in items)
-
-    return parse
-
-
-def status_patterns() -> Kind:
-    """HTTP statuses, alone (200) or by their hundreds (2xx)."""
-
-    def parse(value: object) -> tuple[str, ...]:
-        patterns = tuple(str(each).lower() for each in _items(value))
-        if not patterns or not all(re.fullmatch(r"[1-5](\d\d|xx)", each) for each in patterns):
-            raise ValueError("HTTP statuses like 200 or 2xx")
-        return patterns
-
-    return parse
-
-
-def string_table() -> Kind:
-    """Texts by name, as in a file's table."""
-
-    def parse(value: object) -> Mapping[str, str]:
-        expected = "a table of texts by name"
-        if not isinstance(value, Mapping):
-            raise ValueError(expected)
-        for name, item in value.items():
-            if not isinstance(name, str) or not name or not isinstance(item, str):
-                raise ValueError(expected)
-            if not name.isprintable() or not item.isprintable():
-                raise ValueError(f"{expected}, without control characters")
-        return dict(value)
+        items = items_of(value)
+        found = tuple(
+            each for each in items if isinstance(each, str) and each and each.isprintable()
+        )
+        if not found or len(found) < len(items):
+            raise ValueError("one text or several (leave it out for none)")
+        return found
 
     return parse
 
@@ -331,7 +324,8 @@ def _listen_string(item: object) -> str:
     return item
 
 
-def _items(value: object) -> list[object]:
+def items_of(value: object) -> list[object]:
+    """The items of a list, or of a text in which they are separated by commas."""
     if isinstance(value, str):
         return [item.strip() for item in value.split(",") if item.strip()]
     if isinstance(value, list | tuple):

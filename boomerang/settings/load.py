@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from difflib import get_close_matches
+from pathlib import Path
 from typing import Any, Final
 
 import attrs
 from attrs import field, frozen
 
+from boomerang.endpoints.fallback import ReadFile
 from boomerang.settings.kinds import REQUIRED, Declaration, EntriesDeclaration
-from boomerang.settings.values import RetrySettings, Settings
+from boomerang.settings.reports import LIBRATO_URL
+from boomerang.settings.rescue import read_fallbacks, read_file, rescue_problems
+from boomerang.settings.retry import RetrySettings
+from boomerang.settings.values import Settings
 from boomerang.urls import is_loopback, parse_url
 
 PREFIX: Final = "BOOMERANG_"
@@ -32,13 +37,19 @@ class Sources:
     """Where settings come from, the first winning.
 
     ``options`` are those of the command line, by dotted name (``retry.wait``); ``environment`` is
-    the process's; ``file`` the text of the TOML file, ``file_name`` for messages.
+    the process's; ``file`` the text of the TOML file, ``file_name`` for messages and for the place
+    of other files that it names, which are read with ``read``.
     """
 
     options: Mapping[str, object] = field(factory=dict, repr=False)
     environment: Mapping[str, str] = field(factory=dict, repr=False)
     file: str = field(default="", repr=False)
     file_name: str = "boomerang.toml"
+    read: ReadFile = field(default=read_file, repr=False)
+
+    def read_beside(self, name: str) -> bytes:
+        """What is in a file, its name being relative to the place of the settings file."""
+        return self.read(str(Path(self.file_name).parent / name))
 
 
 @frozen
@@ -102,16 +113,19 @@ def load_settings(sources: Sources) -> Settings:
             values[name] = _load_entries(
                 name, array, in_file.pop(name), sources.file_name, problems
             )
+    given: set[str] = set()
     for declared in known.values():
         found = _find(declared, sources, in_file)
         if found is not None:
+            given.add(declared.name)
             where, raw = found
             try:
                 values[declared.name] = declared.declaration.kind(raw)
             except ValueError as error:
                 problems.append(_problem(declared, where, raw, error))
-    problems.extend(_unknown(sources, in_file, known))
-    problems.extend(_contradictions(values))
+    problems.extend(_unknown(sources, in_file, known, arrays))
+    read_fallbacks(values, sources.read_beside, problems)
+    problems.extend(_contradictions(values, given))
     if problems:
         raise InvalidSettings(problems)
     settings: Settings = _build(Settings, "", values)
@@ -158,7 +172,7 @@ def _load_entries(
     found = []
     before = len(problems)
     for number, table in enumerate(raw, start=1):
-        entry = _load_entry(f"{file_name}: [[{name}]] {number}", array.of, table, problems)
+        entry = _load_entry(f"{file_name}: [[{name}]] {number}", array, table, problems)
         if entry is not None:
             found.append(entry)
     if len(problems) == before:
@@ -166,11 +180,13 @@ def _load_entries(
     return tuple(found)
 
 
-def _load_entry(where: str, of: type, table: Mapping[str, Any], problems: list[str]) -> Any:
-    known = {declared.name: declared for declared in keys_of(of)}
-    label = table.get("name")
+def _load_entry(
+    where: str, array: EntriesDeclaration, table: Mapping[str, Any], problems: list[str]
+) -> Any:
+    known = {declared.name: declared for declared in keys_of(array.of)}
+    label = table.get("name", table.get("title"))
     if isinstance(label, str):
-        where = f"{where} ({_short(label)[1:-1]})"
+        where = f"{where} ({_short(label)})"
     before = len(problems)
     values = {}
     for key, declared in known.items():
@@ -186,7 +202,11 @@ def _load_entry(where: str, of: type, table: Mapping[str, Any], problems: list[s
         for key in table
         if key not in known
     )
-    return of(**values) if len(problems) == before else None
+    if len(problems) > before:
+        return None
+    entry = array.of(**values)
+    problems.extend(f"{where}: {problem}" for problem in array.problems_of_one(entry))
+    return entry
 
 
 def _find(
@@ -212,16 +232,23 @@ def _problem(declared: Declared, where: str, raw: object, error: ValueError) -> 
 
 
 def _short(raw: object) -> str:
-    text = repr(raw)
+    try:
+        text = repr(raw)
+    except ValueError:  # it has a number of more digits than Python writes
+        return "a number too long to show"
     return text if len(text) <= 80 else f"{text[:77]}..."
 
 
 def _unknown(
-    sources: Sources, in_file: Mapping[str, object], settings: Mapping[str, Declared]
+    sources: Sources,
+    in_file: Mapping[str, object],
+    settings: Mapping[str, Declared],
+    arrays: Iterable[str],
 ) -> Iterator[str]:
     for name in in_file:
         if name not in settings:
-            yield f"{sources.file_name}: {name} is not a setting{_meant(name, settings)}"
+            meant = _meant(name, [*settings, *arrays])
+            yield f"{sources.file_name}: {name} is not a setting{meant}"
     known = {names[0] for names in (known.environment_names for known in settings.values())}
     for name in sorted(sources.environment):
         if name.startswith(PREFIX) and name not in known | _NOT_A_SETTING:
@@ -238,24 +265,21 @@ def _meant(name: str, known: Iterable[str]) -> str:
     return f"; did you mean {names[close[0]]}?" if close else ""
 
 
-def _contradictions(values: Mapping[str, Any]) -> Iterator[str]:
-    """Settings that are right alone and wrong together."""
-    if "status.user" in values and "status.password" not in values:
+def _contradictions(values: Mapping[str, Any], given: Collection[str]) -> Iterator[str]:
+    """Settings that are right alone and wrong together; those in ``given`` may be wrong alone."""
+    if "status.user" in given and "status.password" not in given:
         yield "status.user is set, expected status.password too"
-    if "status.password" in values and "status.user" not in values:
+    if "status.password" in given and "status.user" not in given:
         yield "status.password is set, expected status.user too"
-    librato_url = values.get("librato.url", "")
-    if librato_url.startswith("http:") and not is_loopback(parse_url(librato_url).host):
+    librato = parse_url(values.get("librato.url", LIBRATO_URL))
+    if librato.scheme == "http" and not is_loopback(librato.host):
         yield "librato.url is not https: the token would be readable on its way"
-    nameless = "librato.token" in values and "librato.user" not in values
+    nameless = "librato.token" in given and "librato.user" not in given
     if nameless and values.get("librato.dialect") != "tags":
         yield "librato.token is set, expected librato.user too (AppOptics needs none)"
     retry = _build(RetrySettings, "retry.", values)
-    if retry.window <= retry.wait:
-        yield (
-            f"retry.window is {retry.window:g}, expected more than retry.wait, which is"
-            f" {retry.wait:g}: a failure would be forgotten before its second chance"
-        )
+    endpoints, hosts = values.get("endpoint", ()), values.get("allowed_hosts", ())
+    yield from rescue_problems(retry, endpoints, hosts)
 
 
 def _build(owner: type, prefix: str, values: Mapping[str, Any]) -> Any:

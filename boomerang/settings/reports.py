@@ -13,11 +13,10 @@ from boomerang.settings.kinds import (
     entries,
     http_url,
     seconds,
-    secrets,
     setting,
-    string_table,
     text,
 )
+from boomerang.settings.monitor_kinds import apprise_urls, base_url, http_headers, string_table
 
 LIBRATO_URL: Final = "https://metrics-api.librato.com/v1"
 
@@ -45,23 +44,27 @@ class LibratoService:
     )
 
 
+def missing_settings(service: LibratoService) -> Iterator[str]:
+    """What Librato would miss in a service."""
+    for name in SERVICE_SETTINGS[service.type]:
+        if not service.settings.get(name):
+            yield f"settings.{name} is missing"
+
+
 def service_problems(services: Sequence[LibratoService]) -> Iterator[str]:
-    """Services that Librato would refuse, or that could not be told apart."""
+    """Services that could not be told apart."""
     seen = set()
     for service in services:
         if (service.type, service.title) in seen:
-            yield f'librato.service "{service.title}" is there more than once'
+            yield f'librato.service "{service.title}" is there more than once as {service.type}'
         seen.add((service.type, service.title))
-        for name in SERVICE_SETTINGS[service.type]:
-            if not service.settings.get(name):
-                yield f'librato.service "{service.title}": settings.{name} is missing'
 
 
 @frozen
 class LibratoSettings:
     """``[librato]``: measurements, annotations and alerts at Librato or AppOptics."""
 
-    url: str = setting(http_url(), LIBRATO_URL, "where the API is")
+    url: str = setting(base_url(login=False), LIBRATO_URL, "where the API is", may_hold_secret=True)
     user: str | None = setting(text(), None, "e-mail address of the account", env=("LIBRATO_USER",))
     token: str | None = setting(
         text(), None, "API token; without one nothing is sent", env=("LIBRATO_TOKEN",), secret=True
@@ -70,7 +73,9 @@ class LibratoSettings:
     dialect: str = setting(
         choice("source", "tags"), "source", "how measurements are told apart; AppOptics has tags"
     )
-    service: tuple[LibratoService, ...] = entries(LibratoService, service_problems)
+    service: tuple[LibratoService, ...] = entries(
+        LibratoService, service_problems, problems_of_one=missing_settings
+    )
 
 
 @frozen
@@ -78,9 +83,9 @@ class OtlpSettings:
     """``[otlp]``: metrics to an OpenTelemetry collector, over HTTP."""
 
     endpoint: str | None = setting(
-        http_url(), None, "like http://localhost:4318; none: nothing is sent", may_hold_secret=True
+        base_url(), None, "like http://localhost:4318; none: nothing is sent", may_hold_secret=True
     )
-    headers: Mapping[str, str] = setting(string_table(), {}, "sent with each report", secret=True)
+    headers: Mapping[str, str] = setting(http_headers(), {}, "sent with each report", secret=True)
     period: float = setting(seconds(1, 3600), 60.0, "from one report to the next")
 
 
@@ -89,7 +94,7 @@ class NotifySettings:
     """``[notify]``: messages to people, through Apprise."""
 
     urls: tuple[str, ...] = setting(
-        secrets(), (), "Apprise URLs that hear of outages and recoveries", secret=True
+        apprise_urls(), (), "Apprise URLs that hear of outages and recoveries", secret=True
     )
 
 
@@ -97,7 +102,5 @@ class NotifySettings:
 class HeartbeatSettings:
     """``[heartbeat]``: a sign of life to something outside (Healthchecks and its like)."""
 
-    url: str | None = setting(
-        http_url(), None, "asked after each round of checks", may_hold_secret=True
-    )
+    url: str | None = setting(http_url(), None, "asked after each round of checks", secret=True)
     period: float = setting(seconds(1, 86400), 60.0, "from one sign of life to the next")

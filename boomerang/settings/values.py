@@ -12,8 +12,8 @@ from typing import Final
 from attrs import field, frozen
 
 from boomerang.logs import FORMATS
-from boomerang.retry.hold import LONGEST
-from boomerang.settings.checks import Check, check_problems
+from boomerang.settings.checks import Check, check_problems, contradictions
+from boomerang.settings.endpoints import Endpoint, endpoint_problems
 from boomerang.settings.kinds import (
     boolean,
     choice,
@@ -37,30 +37,10 @@ from boomerang.settings.reports import (
     NotifySettings,
     OtlpSettings,
 )
+from boomerang.settings.retry import RetrySettings
 from boomerang.stores.address import SqliteAddress, StoreAddress
 
 HOME_URL: Final = "https://github.com/impactdialing/boomerang"
-
-
-@frozen
-class RetrySettings:
-    """``[retry]``: how second chances are given."""
-
-    wait: float = setting(
-        seconds(0, LONGEST), 8.0, "how long a failed request is held before its second chance"
-    )
-    window: float = setting(seconds(1, 86400), 900.0, "how long a failure is remembered")
-    attempts: int = setting(
-        integer(0, 10), 1, "how many second chances one failed request gets within the window"
-    )
-    rounds: int = setting(
-        integer(1, 1000), 10, "how many failures of one call are answered within the window"
-    )
-    max_held: int = setting(
-        integer(0, 1_000_000),
-        20_000,
-        "how many requests are held; those beyond are redirected at once",
-    )
 
 
 @frozen
@@ -141,7 +121,8 @@ class Settings:
     retry: RetrySettings = field(factory=RetrySettings)
     twilio: TwilioSettings = field(factory=TwilioSettings)
     status: StatusSettings = field(factory=StatusSettings)
-    check: tuple[Check, ...] = entries(Check, check_problems)
+    check: tuple[Check, ...] = entries(Check, check_problems, problems_of_one=contradictions)
+    endpoint: tuple[Endpoint, ...] = entries(Endpoint, endpoint_problems)
     librato: LibratoSettings = field(factory=LibratoSettings)
     otlp: OtlpSettings = field(factory=OtlpSettings)
     notify: NotifySettings = field(factory=NotifySettings)

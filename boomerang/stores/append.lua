@@ -1,5 +1,8 @@
 -- Appends to journals, and keeps of each the newest entries.
 -- KEYS: the journals. ARGV: how many entries to keep, then for each journal their number and them.
+for _, journal in ipairs(KEYS) do
+  redis.call('LLEN', journal) -- what is no list fails here, before anything is appended
+end
 local place = 2
 for _, journal in ipairs(KEYS) do
   local count = tonumber(ARGV[place])

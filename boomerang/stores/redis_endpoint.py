@@ -10,6 +10,7 @@ from typing import Any, Final
 from OpenSSL.crypto import Error as NotACertificate
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.endpoints import HostnameEndpoint, wrapClientTLS
+from twisted.internet.error import ConnectingCancelledError
 from twisted.internet.interfaces import IProtocol, IProtocolFactory, IStreamClientEndpoint
 from twisted.internet.ssl import (
     Certificate,
@@ -34,19 +35,21 @@ _PEM_CERTIFICATE: Final = re.compile(
 )
 
 
-def endpoint_of(address: RedisAddress, reactor: Any) -> IStreamClientEndpoint:
+def endpoint_of(
+    address: RedisAddress, reactor: Any, *, timeout: float = _CONNECT_TIMEOUT
+) -> IStreamClientEndpoint:
     """The way to the server that the address names. Raises `OSError` for an unreadable PEM file."""
     if address.service is not None:
         return SentinelEndpoint(reactor, address.hosts, address.service)
     ((host, port),) = address.hosts
-    endpoint = _plain(reactor, host, port)
+    endpoint = _plain(reactor, host, port, timeout=timeout)
     return wrapClientTLS(_tls(address, host), endpoint) if address.tls else endpoint
 
 
-def _plain(reactor: Any, host: str, port: int) -> HostnameEndpoint:
-    return HostnameEndpoint(
-        reactor, host, port, timeout=_CONNECT_TIMEOUT, attemptDelay=_ATTEMPT_DELAY
-    )
+def _plain(
+    reactor: Any, host: str, port: int, *, timeout: float = _CONNECT_TIMEOUT
+) -> HostnameEndpoint:
+    return HostnameEndpoint(reactor, host, port, timeout=timeout, attemptDelay=_ATTEMPT_DELAY)
 
 
 def _tls(address: RedisAddress, host: str) -> Any:
@@ -94,8 +97,8 @@ class SentinelEndpoint:
             try:
                 host, port = await self._ask(sentinel)
                 return await _plain(self._reactor, host, port).connect(protocolFactory)
-            except CancelledError:
-                raise
+            except (CancelledError, ConnectingCancelledError):
+                raise CancelledError from None
             except Exception as error:  # any of a dozen network errors: the next one may know
                 reasons.append(f"{sentinel[0]}:{sentinel[1]}: {error or type(error).__name__}")
         raise StoreUnavailable("no Sentinel leads to a master: " + "; ".join(sorted(reasons)))

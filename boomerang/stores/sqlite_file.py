@@ -68,9 +68,12 @@ class SqliteFile:
         self._path = path
         self._wall_clock = wall_clock
         self._connection: sqlite3.Connection | None = None
+        self._closed = False
 
     def open(self) -> sqlite3.Connection:
         """The open file; it is opened, and brought to the newest schema, where it is not."""
+        if self._closed:
+            raise sqlite3.ProgrammingError("closed")
         if self._connection is None:
             connection = sqlite3.connect(
                 self._path,
@@ -89,7 +92,11 @@ class SqliteFile:
         return self._connection
 
     def close(self) -> None:
-        """Close the file; it may be opened again."""
+        """Close the file for good: what still waits for the thread must not open it again."""
+        self._closed = True
+        self._drop()
+
+    def _drop(self) -> None:
         connection, self._connection = self._connection, None
         if connection is not None:
             connection.close()
@@ -102,7 +109,7 @@ class SqliteFile:
         try:
             return self._transact(self.open(), work)
         except sqlite3.Error:
-            self.close()
+            self._drop()
             raise
 
     def _transact(
@@ -121,7 +128,7 @@ class SqliteFile:
 
 def as_unavailable(trouble: Failure) -> Failure:
     """What goes wrong with a file, as the features know it."""
-    trouble.trap(sqlite3.Error, OSError)
+    trouble.trap(sqlite3.Error, OSError, UnicodeEncodeError)
     return Failure(StoreUnavailable(f"SQLite: {trouble.getErrorMessage()}"))
 
 

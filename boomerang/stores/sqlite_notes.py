@@ -33,8 +33,8 @@ class SqliteNotes:
         )
 
     def write(self, topic: str, notes: Mapping[str, str | None]) -> Deferred[None]:
-        gone = json.dumps([key for key, value in notes.items() if value is None])
-        kept = json.dumps([[key, value] for key, value in notes.items() if value is not None])
+        gone = _as_json([key for key, value in notes.items() if value is None])
+        kept = _as_json([[key, value] for key, value in notes.items() if value is not None])
 
         def write(connection: sqlite3.Connection, now: float) -> None:
             connection.execute(
@@ -55,10 +55,11 @@ class SqliteNotes:
         return self._do(write)
 
     def append(self, entries: Mapping[str, Sequence[str]], *, keep: int) -> Deferred[None]:
-        return self._do(lambda connection, now: _append(connection, entries, keep))
+        newest = {name: list(new)[-keep:] for name, new in entries.items()}
+        return self._do(lambda connection, now: _append(connection, newest, keep))
 
     def journals(self, names: Collection[str]) -> Deferred[Mapping[str, Sequence[str]]]:
-        wanted = json.dumps(list(names))
+        wanted = _as_json(list(names))
 
         def read(connection: sqlite3.Connection, now: float) -> Mapping[str, Sequence[str]]:
             found: dict[str, list[str]] = {}
@@ -108,10 +109,16 @@ def _rows(connection: sqlite3.Connection, statement: str, *values: str) -> list[
     return rows
 
 
+def _as_json(values: Sequence[Any]) -> str:
+    """A statement's batch. Lone surrogates stay in it, for SQLite to refuse: it would take their
+    escapes, and then could never read them again."""
+    return json.dumps(values, ensure_ascii=False)
+
+
 def _append(
     connection: sqlite3.Connection, entries: Mapping[str, Sequence[str]], keep: int
 ) -> None:
-    """Append to many journals in a few steps, and delete just what falls out of each."""
+    """Append to many journals in a few steps, and delete what falls out of each."""
     last = dict(
         _rows(
             connection,
@@ -120,15 +127,13 @@ def _append(
                 (SELECT coalesce(max(place), 0) FROM journals WHERE name = value)))
             FROM json_each(?)
             """,
-            json.dumps(list(entries)),
+            _as_json(list(entries)),
         )
     )
     rows, fallen = [], []
     for name, new in entries.items():
-        kept = new[-keep:]
-        end = last[name] + len(kept)
-        rows += [(name, last[name] + place, entry) for place, entry in enumerate(kept, start=1)]
-        fallen += [(name, place) for place in range(last[name] - keep + 1, end - keep + 1)]
+        rows += [(name, last[name] + place, entry) for place, entry in enumerate(new, start=1)]
+        fallen.append((name, last[name] + len(new) - keep))
     connection.execute(
         """
         INSERT INTO journals (name, place, entry)
@@ -136,12 +141,14 @@ def _append(
                json_extract(value, '$[2]')
         FROM json_each(?)
         """,
-        (json.dumps(rows),),
+        (_as_json(rows),),
     )
     connection.execute(
         """
         DELETE FROM journals WHERE (name, place) IN
-            (SELECT json_extract(value, '$[0]'), json_extract(value, '$[1]') FROM json_each(?))
+            (SELECT name, place FROM json_each(?) AS fallen CROSS JOIN journals
+             ON name = json_extract(fallen.value, '$[0]')
+             AND place <= json_extract(fallen.value, '$[1]'))
         """,
-        (json.dumps(fallen),),
+        (_as_json(fallen),),
     )

@@ -10,6 +10,7 @@ from klein import Klein
 
 from boomerang import __version__
 from boomerang.metrics import CONTENT_TYPE, Metrics
+from boomerang.retry.circuits import Circuits
 from boomerang.retry.hold import Hold
 from boomerang.stores.failsafe import FailsafeStore
 from boomerang.web.reply import NO_STORE, Reply, as_json
@@ -32,6 +33,7 @@ class HealthRoute:
 
     store: FailsafeStore
     hold: Hold
+    circuits: Circuits
     life: Life
     environment: str
     wall_clock: Callable[[], float]
@@ -54,6 +56,10 @@ class HealthRoute:
                 "started": _instant(self.life.started_at),
                 "uptime_seconds": round(self.wall_clock() - self.life.started_at),
                 "held": len(self.hold),
+                "circuits": [
+                    {"reason": each.reason, "since": _instant(each.since)}
+                    for each in self.circuits.open().values()
+                ],
             },
             status=503 if self.life.stopping else 200,
         )

@@ -1,4 +1,4 @@
-"""The route ``/retry``: Twilio's fallback requests."""
+"""The routes ``/retry`` and ``/retry/continue``: Twilio's fallback requests, and who comes back."""
 
 from __future__ import annotations
 
@@ -9,19 +9,22 @@ from klein import Klein
 from twisted.internet.defer import Deferred
 
 from boomerang import twiml
-from boomerang.retry.policy import Decision
+from boomerang.retry.continuation import PATH, BadToken, Continuation
+from boomerang.retry.policy import Decision, Kind
 from boomerang.retry.request import BadRequest, FailedRequest, parse_failed_request
-from boomerang.retry.service import RetryService
+from boomerang.retry.service import Arrival, RetryService
 from boomerang.web.form import BadForm, is_form, parse_form
 from boomerang.web.reply import NO_STORE, Refused, Reply
 from boomerang.web.routes import route
 from boomerang.web.site import GuardedRequest
 from boomerang.web.trust import Trust
 
+Pairs = Sequence[tuple[str, str]]
+
 
 @frozen(eq=False)
 class RetryRoute:
-    """Answers ``/retry``."""
+    """Answers ``/retry`` and ``/retry/continue``."""
 
     service: RetryService
     trust: Trust
@@ -31,39 +34,96 @@ class RetryRoute:
     @route(app, "/retry", "GET", "POST")
     def retry(self, request: GuardedRequest) -> Deferred[Reply]:
         failed = self._admit(request)
-        own_origins = self.trust.own_origins(request)
+        arrival = self._arrival(request)
         request.forget_parameters()
-        return self.service.answer(failed, own_origins=own_origins).addCallback(as_reply)
+        resumed = self._resumed(failed, arrival)
+        if resumed is not None:
+            return self.service.come_back(resumed, arrival).addCallback(as_reply)
+        return self.service.answer(failed, arrival).addCallback(as_reply)
+
+    @route(app, PATH, "GET", "POST")
+    def come_back(self, request: GuardedRequest) -> Deferred[Reply]:
+        continuation = self._admit_return(request)
+        arrival = self._arrival(request)
+        request.forget_parameters()
+        return self.service.come_back(continuation, arrival).addCallback(as_reply)
 
     def _admit(self, request: GuardedRequest) -> FailedRequest:
         """Understand the request (400) before asking who sent it (403)."""
-        if request.method not in (b"GET", b"POST"):
-            raise Refused(405, "use GET, POST", headers=((b"Allow", b"GET, POST"),))
         try:
-            query = parse_form(request.uri.partition(b"?")[2])
-            form = _form(request) if request.method == b"POST" else []
-            failed = parse_failed_request(form if request.method == b"POST" else query, query)
+            query, form = _parameters(request)
+            twilio = form if request.method == b"POST" else query
+            failed = parse_failed_request(twilio, query)
         except (BadRequest, BadForm) as error:
             raise Refused(400, str(error)) from None
         self.trust.check_signature(request, form)
         self.trust.check_hosts(failed)
         return failed
 
+    def _admit_return(self, request: GuardedRequest) -> Continuation:
+        """A call that comes back has the token that it was given, and is the same call."""
+        try:
+            query, form = _parameters(request)
+            token = _only("token", query)
+            sid = _only("CallSid", form if request.method == b"POST" else query)
+        except (BadRequest, BadForm) as error:
+            raise Refused(400, str(error)) from None
+        self.trust.check_signature(request, form)
+        try:
+            return self.service.returns.tokens.read(token, sid=sid)
+        except BadToken as error:
+            raise Refused(403, str(error)) from None
+
+    def _resumed(self, failed: FailedRequest, arrival: Arrival) -> Continuation | None:
+        """The hold that was interrupted, if what failed is the way back to it (a restart)."""
+        parts = failed.error.parts
+        if parts.path != PATH or parts.origin not in arrival.own_origins:
+            return None
+        try:
+            token = _only("token", parse_form(parts.query.encode()))
+            return self.service.returns.tokens.read(token, sid=failed.sid)
+        except (BadRequest, BadForm, BadToken):
+            return None
+
+    def _arrival(self, request: GuardedRequest) -> Arrival:
+        return Arrival(
+            own_origins=self.trust.own_origins(request), here=self.trust.own_address(request)
+        )
+
 
 def as_reply(decision: Decision) -> Reply:
-    """What goes back to Twilio: TwiML that redirects, or 500 for its standard message."""
+    """What goes back to Twilio: TwiML, or 500 for its standard message."""
     header = f"{decision.kind.value}; attempt={decision.attempt}".encode()
     headers = (NO_STORE, (b"Boomerang-Decision", header))
-    if decision.url is None:
+    body = _document(decision)
+    if body is None:
         return Reply(b"boomerang gives this call or message up\n", status=500, headers=headers)
-    return Reply(
-        twiml.redirect(decision.url, decision.method),
-        content_type=twiml.CONTENT_TYPE,
-        headers=headers,
-    )
+    return Reply(body, content_type=twiml.CONTENT_TYPE, headers=headers)
 
 
-def _form(request: GuardedRequest) -> Sequence[tuple[str, str]]:
+def _document(decision: Decision) -> bytes | None:
+    if decision.document is not None or decision.url is None:
+        return decision.document
+    if decision.kind is Kind.HOLD:
+        return twiml.come_back(decision.url, message=decision.message)
+    return twiml.redirect(decision.url, decision.method)
+
+
+def _parameters(request: GuardedRequest) -> tuple[Pairs, Pairs]:
+    """The fields of the query and of the form, which a GET has none of."""
+    if request.method not in (b"GET", b"POST"):
+        raise Refused(405, "use GET, POST", headers=((b"Allow", b"GET, POST"),))
+    query = parse_form(request.uri.partition(b"?")[2])
+    if request.method == b"GET":
+        return query, []
     if not is_form(request.getHeader("content-type")):
         raise BadRequest("the parameters of a POST must be a form (x-www-form-urlencoded)")
-    return parse_form(request.content.read() if request.content is not None else b"")
+    return query, parse_form(request.content.read() if request.content is not None else b"")
+
+
+def _only(name: str, pairs: Pairs) -> str:
+    """The value of a parameter that must be there once."""
+    values = [value for key, value in pairs if key == name]
+    if len(values) != 1 or not values[0]:
+        raise BadRequest(f"{name} is missing, or given more than once")
+    return values[0]

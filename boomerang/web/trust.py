@@ -66,6 +66,18 @@ class Trust:
         bases = (self.public_url,) if self.public_url else _bases(host_header(request))
         return _origins(bases)
 
+    def own_address(self, request: GuardedRequest) -> str | None:
+        """Scheme and host by which Twilio reaches this host again: ``public_url``, else a guess.
+
+        What was asked for without TLS was asked for by http, unless a proxy says otherwise.
+        """
+        if self.public_url is not None:
+            return self.public_url
+        host = host_header(request)
+        secure = request.isSecure() or _only(request, "X-Forwarded-Proto") == "https"
+        base = f"{'https' if secure else 'http'}://{host}"
+        return base if _origins((base,)) else None
+
 
 @frozen
 class Visitors:

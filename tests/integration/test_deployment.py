@@ -12,12 +12,16 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import pytest
 from klein import Klein
 
 import boomerang.web
 from boomerang.metrics import Metrics
 from boomerang.options import SettingsOptions
-from boomerang.settings.load import declared_settings
+from boomerang.settings import Sources, load_settings
+from boomerang.settings.checks import KINDS
+from boomerang.settings.load import declared_entries, declared_settings, keys_of
+from boomerang.settings.reports import SERVICE_SETTINGS
 from tests.integration.daemon import ROOT, environment
 
 
@@ -56,6 +60,28 @@ def _rows(lines: Iterator[str]) -> Iterator[list[str]]:
 def test_settings_table() -> None:
     """README's table has every setting, in their order, and no other."""
     assert table("Setting") == [declared.name for declared in declared_settings()]
+
+
+@pytest.mark.parametrize("name", list(declared_entries()))
+def test_tables_of_entries(name: str) -> None:
+    """README's tables of these arrays have every key of an entry, in their order, and no other."""
+    keys = [declared.name for declared in keys_of(declared_entries()[name].of)]
+    assert table(f"`[[{name}]]`") == keys
+
+
+def test_kinds_table() -> None:
+    """README has the URL of every kind of check, and names every type of Librato's services."""
+    assert table("Kind") == list(KINDS)
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    assert ", ".join(f"`{each}`" for each in SERVICE_SETTINGS) in text
+
+
+def test_example_of_checks() -> None:
+    """README's example of two checks is a good one."""
+    section = (ROOT / "README.md").read_text(encoding="utf-8").partition("\n## Watching\n")[2]
+    example = section.partition("```toml\n")[2].partition("```\n")[0]
+    cloud, web = load_settings(Sources(file=example)).check
+    assert web.depends_on == (cloud.name,)
 
 
 def test_routes_table() -> None:
@@ -145,3 +171,21 @@ def test_example_settings() -> None:
     options.parseOptions(["--config", str(ROOT / "examples" / "boomerang.toml")])
 
     assert options["settings"].retry.wait == 8
+    assert options["settings"].check == ()
+
+
+def test_example_settings_without_comments(tmp_path: Path) -> None:
+    """What stands in its comments is good, too: two checks, and where to report."""
+    text = (ROOT / "examples" / "boomerang.toml").read_text()
+    example = tmp_path / "boomerang.toml"
+    example.write_text(re.sub(r"(?m)^# (?=\[|\w+ = )", "", text))
+    options = SettingsOptions()
+    options.environment = {"BOOMERANG_STATUS_PASSWORD": "secret", "LIBRATO_TOKEN": "secret"}
+
+    options.parseOptions(["--config", str(example)])
+
+    settings = options["settings"]
+    assert [check.name for check in settings.check] == ["cloud", "web"]
+    assert settings.check[1].depends_on == ("cloud",)
+    assert settings.librato.user
+    assert [service.type for service in settings.librato.service] == ["mail"]

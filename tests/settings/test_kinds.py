@@ -14,9 +14,11 @@ from hypothesis import strategies as st
 from boomerang.settings.kinds import (
     BACKLOG,
     Declaration,
+    EntriesDeclaration,
     Kind,
     boolean,
     choice,
+    entries,
     host_patterns,
     http_url,
     integer,
@@ -29,6 +31,14 @@ from boomerang.settings.kinds import (
     setting,
     store_address,
     text,
+    texts,
+)
+from boomerang.settings.monitor_kinds import (
+    apprise_urls,
+    base_url,
+    http_headers,
+    status_patterns,
+    string_table,
 )
 from boomerang.stores.address import MemoryAddress, RedisAddress, SqliteAddress
 
@@ -39,6 +49,7 @@ ORIGIN = "scheme and host alone, like https://boomerang.example.com"
 HOSTS = "host names or patterns like *.example.com, without scheme or port"
 SECRETS = "one secret or several, without white space"
 TABLE = "a table of secrets by key id (in the environment: id=secret,id=secret)"
+TEXTS = "one text or several (leave it out for none)"
 ENDPOINTS = "endpoint strings like tcp:8080"
 
 
@@ -86,6 +97,9 @@ ENDPOINTS = "endpoint strings like tcp:8080"
         (secrets(), " one , two ,", ("one", "two")),
         (secrets(), ["one", "two"], ("one", "two")),
         (secrets(), ("o,ne",), ("o,ne",)),
+        (texts(), "one", ("one",)),
+        (texts(), "one, two words,", ("one", "two words")),
+        (texts(), ["one", "two, three"], ("one", "two, three")),
         (secret_table(), "id=one", {"id": "one"}),
         (secret_table(), "id=one,other=two=2", {"id": "one", "other": "two=2"}),
         (secret_table(), "id=one,", {"id": "one"}),
@@ -193,6 +207,16 @@ def test_good(kind: Kind, given: object, value: object) -> None:
         (secrets(), ["a", 5], SECRETS),
         (secrets(), 5, SECRETS),
         (secrets(), {"a": "b"}, SECRETS),
+        (texts(), "", TEXTS),
+        (texts(), " , ", TEXTS),
+        (texts(), [], TEXTS),
+        (texts(), [""], TEXTS),
+        (texts(), ["a", ""], TEXTS),
+        (texts(), ["a\n"], TEXTS),
+        (texts(), ["a", 5], TEXTS),
+        (texts(), [["a"]], TEXTS),
+        (texts(), 5, TEXTS),
+        (texts(), {"a": "b"}, TEXTS),
         (secret_table(), "one", TABLE),
         (secret_table(), "=one", TABLE),
         (secret_table(), "id=", TABLE),
@@ -253,6 +277,13 @@ ALL_KINDS = [
     secret_table(),
     store_address(),
     listen_strings(),
+    texts(),
+    status_patterns(),
+    string_table(),
+    http_headers(),
+    base_url(),
+    base_url(login=False),
+    apprise_urls(),
 ]
 
 toml = st.recursive(
@@ -303,6 +334,27 @@ def test_setting() -> None:
     assert (token.env, token.secret, token.may_hold_secret) == ((), True, False)
     assert (url.secret, url.may_hold_secret) == (False, True)
     assert repr(Example(token="hunter2")).endswith("Example(plain='default', url='none')")
+    assert repr(Example(url="redis://me:hunter2@h/0")).endswith("url='redis://h/0')")
+
+
+def test_entries() -> None:
+    """An array of tables is declared with its type, and with what may be wrong with its entries."""
+
+    @attrs.frozen
+    class Entry:
+        name: str = setting(text(), "none", "a name")
+
+    @attrs.frozen
+    class Example:
+        plain: tuple[Entry, ...] = entries(Entry, lambda _: ["all"])
+        strict: tuple[Entry, ...] = entries(Entry, lambda _: [], problems_of_one=lambda _: ["one"])
+
+    plain, strict = (field.metadata["entries"] for field in attrs.fields(Example))
+    assert Example() == Example(plain=(), strict=())
+    assert isinstance(plain, EntriesDeclaration)
+    assert plain.of is Entry
+    assert (*plain.problems(()), *plain.problems_of_one(Entry())) == ("all",)
+    assert (*strict.problems(()), *strict.problems_of_one(Entry())) == ("one",)
 
 
 def test_no_character_class() -> None:

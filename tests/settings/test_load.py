@@ -11,11 +11,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from boomerang.cli import described
+from boomerang.endpoints.fallback import Fallback, Redirect
 from boomerang.settings import InvalidSettings, Settings, Sources, load_settings
 from boomerang.settings.load import declared_settings
 from boomerang.stores.address import MemoryAddress, RedisAddress, SqliteAddress
 
 AC = "AC00000000000000000000000000000001"
+SORRY = Redirect("https://a.com/x")
 LISTEN = ("tcp:1:backlog=2", "systemd:x")
 TOKEN = "BOOMERANG_TWILIO_AUTH_TOKEN"
 
@@ -38,14 +40,36 @@ ALL: list[tuple[str, str, str, object]] = [
     ("retry.attempts", "2", "2", 2),
     ("retry.rounds", "5", "5", 5),
     ("retry.max_held", "7", "7", 7),
+    ("retry.method", "GET", '"GET"', "GET"),
+    ("retry.codes", "11200, 11205", '[11200, "11205"]', ("11200", "11205")),
+    ("retry.probe", "https://a.com/up", '"https://a.com/up"', "https://a.com/up"),
+    ("retry.hold_limit", "60", "60", 60.0),
+    ("retry.release_rate", "50", "50", 50.0),
+    ("retry.circuit", "true", "true", True),
+    ("retry.fallback", "https://a.com/x", '"https://a.com/x"', Fallback(SORRY, SORRY)),
     ("twilio.account_sid", AC, f'"{AC}"', AC),
     ("twilio.auth_token", "one,two", '["one", "two"]', ("one", "two")),
     ("twilio.shared_keys", "a=one,b=two", '{a="one", b="two"}', {"a": "one", "b": "two"}),
     ("status.user", "me", '"me"', "me"),
     ("status.password", "pass word", '"pass word"', "pass word"),
+    ("librato.url", "https://l.com/v1/", '"https://l.com/v1/"', "https://l.com/v1"),
+    ("librato.user", "ops@example.com", '"ops@example.com"', "ops@example.com"),
+    ("librato.token", "a1b2", '"a1b2"', "a1b2"),
+    ("librato.period", "30", "30", 30.0),
+    ("librato.dialect", "tags", '"tags"', "tags"),
+    ("otlp.endpoint", "http://localhost:4318", '"http://localhost:4318"', "http://localhost:4318"),
+    ("otlp.headers", "a=one,b=t w", '{a="one", b="t w"}', {"a": "one", "b": "t w"}),
+    ("otlp.period", "10.5", "10.5", 10.5),
+    ("notify.urls", "json://a,xml://b", '["json://a", "xml://b"]', ("json://a", "xml://b")),
+    ("heartbeat.url", "https://a.com/x?y", '"https://a.com/x?y"', "https://a.com/x?y"),
+    ("heartbeat.period", "300", "300", 300.0),
 ]  # fmt: skip
 
-PAIRS = {"status.user": "status.password", "status.password": "status.user"}
+PAIRS = {
+    "status.user": "status.password",
+    "status.password": "status.user",
+    "librato.token": "librato.user",
+}
 """Settings that are good together only."""
 
 
@@ -105,6 +129,13 @@ def test_defaults() -> None:
         "attempts": 1,
         "rounds": 10,
         "max_held": 20_000,
+        "method": "POST",
+        "codes": (),
+        "probe": None,
+        "hold_limit": 0.0,
+        "release_rate": 0.0,
+        "circuit": False,
+        "fallback": None,
     }
     assert attrs.asdict(settings.twilio) == {
         "account_sid": None,
@@ -112,6 +143,7 @@ def test_defaults() -> None:
         "shared_keys": {},
     }
     assert attrs.asdict(settings.status) == {"user": None, "password": None}
+    assert (settings.check, settings.endpoint, settings.librato.service) == ((), (), ())
 
 
 @pytest.mark.parametrize("name", list(DECLARED))
@@ -178,6 +210,8 @@ def test_sections_mix() -> None:
         ({"TWILIO_ACCOUNT_SID": AC}, "twilio.account_sid", AC),
         ({"TWILIO_AUTH_TOKEN": "one,two"}, "twilio.auth_token", ("one", "two")),
         ({"TWILIO_AUTH_TOKEN": "one", TOKEN: "two"}, "twilio.auth_token", ("two",)),
+        ({"LIBRATO_USER": "me"}, "librato.user", "me"),
+        ({"LIBRATO_USER": "me", "LIBRATO_TOKEN": "x"}, "librato.token", "x"),
     ],
 )  # fmt: skip
 def test_customary_names(env: dict[str, str], name: str, value: object) -> None:
@@ -290,8 +324,37 @@ def test_forms_in_file(file: str, name: str | None, value: object) -> None:
             "boomerang.toml: xyzzy.plugh.q is not a setting",
         ),
         (
-            Sources(file="[[check]]\nq = 8"),
-            "boomerang.toml: check is not a setting",
+            Sources(file="[[checks]]\nq = 8"),
+            "boomerang.toml: checks is not a setting; did you mean check?",
+        ),
+        (
+            Sources(file="[[librato.servics]]\nq = 8"),
+            "boomerang.toml: librato.servics is not a setting; did you mean librato.service?",
+        ),
+        (
+            Sources(environment={"BOOMERANG_CHECK": "https://a"}),
+            "BOOMERANG_CHECK is not a setting",
+        ),
+        (
+            Sources(file=f"retry.max_held = 0x{'f' * 5000}"),
+            "boomerang.toml: retry.max_held is a number too long to show,"
+            " expected a whole number from 0 to 1000000",
+        ),
+        (
+            Sources(file="status = {user = 'me', password = ''}"),
+            "boomerang.toml: status.password expected a text",
+        ),
+        (
+            Sources(file="librato = {user = 5, token = 'x'}"),
+            "boomerang.toml: librato.user is 5, expected a text",
+        ),
+        (
+            Sources(environment={"LIBRATO_TOKEN": "hunter2"}),
+            "librato.token is set, expected librato.user too (AppOptics needs none)",
+        ),
+        (
+            Sources(options={"librato.url": "HTTP://librato.example.com/v1"}),
+            "librato.url is not https: the token would be readable on its way",
         ),
         (
             Sources(environment={"BOOMERANG_RETRY_WAITS": "8"}),

@@ -154,11 +154,29 @@ async def test_long_journals(backend: Backend) -> None:
 
 
 async def test_shorter_journals(backend: Backend) -> None:
-    """A journal that is to keep fewer entries than before has its newest at the end."""
+    """A journal that is to keep fewer entries than before keeps its newest, then more again."""
     notes = backend.another()
     await notes.append({"a": list("abcdef")}, keep=6)
     await notes.append({"a": ["g"]}, keep=2)
-    assert (await notes.journals(["a"]))["a"][-2:] == ["f", "g"]
+    assert await notes.journals(["a"]) == {"a": ["f", "g"]}
+    await notes.append({"a": []}, keep=1)
+    assert await notes.journals(["a"]) == {"a": ["g"]}
+    await notes.append({"a": ["h", "i"]}, keep=6)
+    assert await notes.journals(["a"]) == {"a": ["g", "h", "i"]}
+
+
+async def test_changed_by_the_caller(backend: Backend) -> None:
+    """What the caller changes after asking makes no difference."""
+    notes = backend.another()
+    wanted: dict[str, str | None] = {"a": "1"}
+    entries = {"journal": ["1"]}
+    written, appended = notes.write("topic", wanted), notes.append(entries, keep=3)
+    wanted["b"] = "2"
+    entries["journal"].append("2")
+    await written
+    await appended
+    assert await notes.read("topic") == {"a": "1"}
+    assert await notes.journals(["journal"]) == {"journal": ["1"]}
 
 
 async def test_lease(backend: Backend) -> None:

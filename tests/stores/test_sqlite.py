@@ -21,7 +21,6 @@ from twisted.internet.defer import (
     CancelledError,
     Deferred,
     DeferredList,
-    gatherResults,
     maybeDeferred,
 )
 from twisted.internet.task import Clock, LoopingCall
@@ -523,11 +522,12 @@ async def test_directory_that_comes_later(path: Path, clock: WallClock) -> None:
     await store.close()
 
 
-async def test_corrupted(file: SqliteMarks, path: Path) -> None:
+async def test_corrupted(file: SqliteMarks, path: Path, clock: WallClock) -> None:
     """A file that was damaged is told as the reason, and used again once it is replaced."""
+    before = SqliteMarks(SqliteFile(str(path), wall_clock=clock))
+    before.count([failure(f"{n}", f"call {n}") for n in range(500)])
+    before.close()
     store = SqliteStore(file, run=maybeDeferred, clock=reactor)
-    await gatherResults([store.claim(failure(f"{n}", f"call {n}")) for n in range(500)])
-    file.close()
     good = path.read_bytes()
     path.write_bytes(good[:4096] + b"\xff" * (len(good) - 4096))
     assert "malformed" in await refused(store.claim(failure("1", "call 1")))

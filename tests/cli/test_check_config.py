@@ -1,28 +1,17 @@
-"""The command ``boomerang``."""
+"""``boomerang check-config``."""
 
 from __future__ import annotations
 
-import os
-import sys
 from pathlib import Path
 
 import pytest
 
-from boomerang import __version__
 from boomerang.cli import described, main
 from boomerang.settings import Settings, TwilioSettings
 from boomerang.settings.load import declared_settings
 from boomerang.stores.address import RedisAddress
 
 GOOD = "the settings are good"
-
-
-@pytest.fixture(autouse=True)
-def _bare_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Takes out of the environment what could be a setting."""
-    for name in list(os.environ):
-        if name.startswith(("BOOMERANG_", "TWILIO_", "LIBRATO_")) or name in ("PORT", "REDIS_URL"):
-            monkeypatch.delenv(name)
 
 
 def test_check_config(capsys: pytest.CaptureFixture[str]) -> None:
@@ -71,53 +60,6 @@ def test_wrong(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPat
     ]
 
 
-def test_arguments_of_the_process(
-    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Called by its name, the command takes the arguments of the process."""
-    monkeypatch.setattr(sys, "argv", ["boomerang", "check-config", "--workers", "1"])
-    assert main() == 0
-    assert capsys.readouterr().out.endswith(f"{GOOD}\n")
-
-
-@pytest.mark.parametrize(
-    ("arguments", "told"),
-    [
-        ([], "boomerang: a command is needed\n"),
-        ([], "Check all settings and print them, secrets aside."),
-        (["nonsense"], "boomerang: Unknown command: nonsense\n"),
-        (["--nonsense"], "boomerang: option --nonsense not recognized\n"),
-        (["check-config", "--nonsense"], "boomerang: option --nonsense not recognized\n"),
-        (["check-config", "hunter2"], "boomerang: Wrong number of arguments.\n"),
-        (["check-config", "-c", "/no/such"], "boomerang: cannot read the settings in /no/such: "),
-    ],
-)
-def test_misuse(capsys: pytest.CaptureFixture[str], arguments: list[str], told: str) -> None:
-    """Misuse is told on the other output, and the status says so."""
-    assert main(arguments) == 1
-    out, err = capsys.readouterr()
-    assert out == ""
-    assert told in err
-
-
-@pytest.mark.parametrize("arguments", [["--version"], ["check-config", "--version"]])
-def test_version(capsys: pytest.CaptureFixture[str], arguments: list[str]) -> None:
-    """The version is boomerang's own."""
-    with pytest.raises(SystemExit) as end:
-        main(arguments)
-    assert end.value.code == 0
-    assert capsys.readouterr().out == f"boomerang {__version__}\n"
-
-
-@pytest.mark.parametrize("arguments", [["--help"], ["check-config", "--help"]])
-def test_help(capsys: pytest.CaptureFixture[str], arguments: list[str]) -> None:
-    """Help is printed where it is asked for, and is no failure."""
-    with pytest.raises(SystemExit) as end:
-        main(arguments)
-    assert not end.value.code
-    assert "COMMAND [options]" in capsys.readouterr().out
-
-
 def test_described() -> None:
     """Each setting is one line, in the order in which they are declared."""
     names = [line.partition(" = ")[0] for line in described(Settings())]
@@ -156,10 +98,3 @@ def test_described_value(settings: Settings, line: str) -> None:
     lines = list(described(settings))
     assert line in lines
     assert "hunter2" not in "\n".join(lines)
-
-
-def test_usage(capsys: pytest.CaptureFixture[str]) -> None:
-    """The help says how the command is called."""
-    with pytest.raises(SystemExit):
-        main(["--help"])
-    assert capsys.readouterr().out.startswith("Usage: boomerang COMMAND")

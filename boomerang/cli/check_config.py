@@ -1,53 +1,26 @@
-"""The command ``boomerang``: the tool beside the daemon."""
+"""``boomerang check-config``: what the daemon would run with, or what is wrong."""
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import Any
 
-from twisted.python import usage
-
-from boomerang.options import SettingsOptions
+from boomerang.cli.running import WELL, Command
 from boomerang.settings import Settings
 from boomerang.settings.load import Declared, declared_entries, declared_settings, keys_of
 from boomerang.urls import without_secrets
 
 
-class CheckConfig(SettingsOptions):
-    """``boomerang check-config``: say what the daemon would run with, or what is wrong."""
+class CheckConfig(Command):
+    """``boomerang check-config``."""
 
     synopsis = "Usage: boomerang check-config [options]"
 
-
-class Command(usage.Options):
-    """``boomerang``."""
-
-    subCommands = [
-        ("check-config", None, CheckConfig, "Check all settings and print them, secrets aside."),
-    ]
-    synopsis = "Usage: boomerang COMMAND [options]"
-
-    opt_version = SettingsOptions.opt_version
-
-    def postOptions(self) -> None:
-        if self.subCommand is None:
-            raise usage.UsageError(f"a command is needed\n{self.getUsage()}")
-
-
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Run a command; returns the exit status: 0 well, 1 not."""
-    command: Any = Command()
-    try:
-        command.parseOptions(sys.argv[1:] if arguments is None else list(arguments))
-    except usage.UsageError as error:
-        print(f"boomerang: {error}", file=sys.stderr)
-        return 1
-    settings: Settings = command.subOptions["settings"]
-    for line in described(settings):
-        print(line)
-    print("the settings are good")
-    return 0
+    def run(self, settings: Settings) -> int:
+        for line in described(settings):
+            print(line)
+        print("the settings are good")
+        return WELL
 
 
 def described(settings: Settings) -> Iterator[str]:

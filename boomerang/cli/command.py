@@ -1,0 +1,39 @@
+"""The table of all commands, and how one of them is run."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+
+from twisted.python import usage
+
+from boomerang.cli.alerts import Alerts
+from boomerang.cli.check_config import CheckConfig
+from boomerang.cli.checks import Checks
+from boomerang.cli.endpoints import Endpoints
+from boomerang.cli.running import FAILED, CommandFailed, Group, chosen
+
+
+class Boomerang(Group):
+    """``boomerang``."""
+
+    subCommands = [
+        ("check-config", None, CheckConfig, "Check all settings and print them, secrets aside."),
+        ("checks", None, Checks, "How the checks stand; pause one, or let it go on."),
+        ("endpoints", None, Endpoints, "The endpoint table, and what would happen to a URL."),
+        ("alerts", None, Alerts, "Alerts of the checks: at Librato, or as Prometheus' rules."),
+    ]
+    synopsis = "Usage: boomerang COMMAND [options]"
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a command; returns the exit status: 0 well, 1 not, others as its help says."""
+    command = Boomerang()
+    try:
+        command.parseOptions(sys.argv[1:] if arguments is None else list(arguments))
+        innermost = chosen(command)
+        status: int = innermost.run(innermost["settings"])
+    except (usage.UsageError, CommandFailed) as error:
+        print(f"boomerang: {error}", file=sys.stderr)
+        return FAILED
+    return status

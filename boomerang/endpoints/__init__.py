@@ -1,0 +1,1 @@
+"""The app's endpoints: which URL is what, and how each is to be rescued."""

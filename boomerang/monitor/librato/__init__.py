@@ -1,0 +1,1 @@
+"""Librato, and servers that speak its language (AppOptics): measurements, annotations, alerts."""

@@ -1,0 +1,1 @@
+"""Metrics to an OpenTelemetry collector, over OTLP/HTTP; the extra ``boomerang[otlp]``."""

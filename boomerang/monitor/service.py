@@ -1,0 +1,106 @@
+"""The monitor, put together from the settings: the checks, and whoever tells of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Final
+
+from twisted.application.service import MultiService, Service
+from twisted.internet.defer import Deferred, gatherResults, maybeDeferred
+
+from boomerang.monitor.panel import Panel
+from boomerang.monitor.probes.table import probes
+from boomerang.monitor.prometheus import CheckCollector
+from boomerang.monitor.records import Records
+from boomerang.monitor.reports import Around, all_reports, heartbeat
+from boomerang.monitor.verdict import State
+from boomerang.monitor.watch import Watch
+from boomerang.monitor.watched import CheckView
+from boomerang.retry.service import DecisionWatcher
+from boomerang.settings import Settings
+from boomerang.settings.checks import Check
+from boomerang.urls import parse_url
+
+SELF: Final = "boomerang"
+"""What the check of the host itself is called."""
+
+
+def checks_of(settings: Settings) -> tuple[Check, ...]:
+    """The checks that are named; without any the host itself, through its public address.
+
+    That is what keeps a dyno from sleeping, and it finds what stands between Twilio and here.
+    """
+    if settings.check or settings.public_url is None:
+        return settings.check
+    return (Check(name=SELF, url=f"{settings.public_url}/health"),)
+
+
+class Monitor(MultiService):
+    """The watch and its reporters, as one service.
+
+    ``decision_watchers`` are those of the reporters that tell of the retry service, too.
+    """
+
+    def __init__(
+        self,
+        watch: Watch,
+        *,
+        services: Sequence[Service],
+        decision_watchers: Sequence[DecisionWatcher],
+        wall_clock: Callable[[], float],
+    ) -> None:
+        super().__init__()
+        self._watch = watch
+        self._wall_clock = wall_clock
+        self._others = tuple(services)
+        self.decision_watchers = tuple(decision_watchers)
+        for service in (*services, watch):
+            service.setServiceParent(self)
+
+    def stopService(self) -> Deferred[None]:
+        """Stop the watch before those that it tells, so that they hear all of it."""
+        Service.stopService(self)
+        return Deferred.fromCoroutine(self._stop())
+
+    async def _stop(self) -> None:
+        await self._watch.stopService()
+        await gatherResults([maybeDeferred(each.stopService) for each in self._others])
+
+    def views(self) -> list[CheckView]:
+        """How the checks stand; none in a process that leaves watching to another."""
+        return self._watch.panel.view(now=self._wall_clock()) if self._watch.leads else []
+
+    def apps(self) -> Mapping[tuple[str, int], bool]:
+        """Which origins the HTTP checks have found up or down; down if one of its checks is."""
+        found: dict[tuple[str, int], bool] = {}
+        for view in self.views():
+            known = view.paused_until is None and view.standing.state is not State.UNKNOWN
+            if view.check.kind == "http" and known:
+                origin = parse_url(view.check.url).origin
+                up = view.standing.state is not State.DOWN
+                found[origin] = found.get(origin, True) and up
+        return found
+
+
+def make_monitor(settings: Settings, around: Around) -> Monitor:
+    """The monitor that the settings ask for. Raises `MissingExtra`."""
+    checks = checks_of(settings)
+    reports = all_reports(settings, checks, around)
+    watch = Watch(
+        Panel(checks),
+        probes=probes(around.reactor, outbound=around.outbound, wall_clock=around.wall_clock),
+        records=Records(around.notes, environment=settings.environment, clock=around.reactor),
+        reporters=reports.reporters,
+        holder=around.holder,
+        clock=around.reactor,
+        wall_clock=around.wall_clock,
+        random=around.random,
+    )
+    monitor = Monitor(
+        watch,
+        services=(*reports.services, *heartbeat(settings.heartbeat, watch.at_work, around)),
+        decision_watchers=reports.watchers,
+        wall_clock=around.wall_clock,
+    )
+    around.metrics.registry.register(CheckCollector(monitor.views))
+    return monitor
