@@ -11,6 +11,7 @@ from twisted.internet.defer import CancelledError, Deferred, TimeoutError
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.internet.task import LoopingCall
 from twisted.logger import Logger
+from twisted.python.failure import Failure
 
 from boomerang.monitor.ledger import Ledger
 from boomerang.monitor.outage import Outage, Reporter
@@ -26,6 +27,9 @@ ROUND: Final = 5.0
 
 LONGEST_START: Final = 10.0
 """Seconds over which the first runs are spread, so that the checks do not all ask at once."""
+
+LAST_WORDS: Final = 1.0
+"""Seconds that the store has at the end of the process."""
 
 _STORE_TROUBLE: Final = (StoreUnavailable, TimeoutError)
 
@@ -83,7 +87,8 @@ class Watch(Service):
         if self._rounds.running:
             self._rounds.stop()
         self._step_down()
-        return Deferred.fromCoroutine(self._leave())
+        leaving = Deferred.fromCoroutine(self._leave())
+        return leaving.addTimeout(LAST_WORDS, self._clock).addErrback(self._has_not_left)
 
     def at_work(self) -> bool:
         """Whether each check that should have run lately has, here: for the heartbeat."""
@@ -166,6 +171,10 @@ class Watch(Service):
         except _STORE_TROUBLE as error:
             self._store_is(trouble=str(error) or "no answer in time")
 
+    def _has_not_left(self, trouble: Failure) -> None:
+        if not trouble.check(TimeoutError):
+            self._unexpected(trouble)
+
     def _run(self, name: str) -> Deferred[None]:
         """One run; `LoopingCall` begins no other of this check before it has ended."""
         if self.panel.paused_until(name, now=self._wall_clock()) is not None:
@@ -234,7 +243,7 @@ class Watch(Service):
             self._log.info("the monitor can use the store again")
         self._trouble = trouble
 
-    def _unexpected(self, trouble: Any) -> None:
+    def _unexpected(self, trouble: Failure) -> None:
         self._log.failure("the monitor's loop ended unexpectedly", trouble)
 
 

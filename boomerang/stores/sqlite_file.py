@@ -31,11 +31,15 @@ SCHEMA: Final = (
         PRIMARY KEY (topic, key)
     ) WITHOUT ROWID;
     CREATE TABLE journals (
-        name TEXT NOT NULL,
-        place INTEGER NOT NULL,
-        entry TEXT NOT NULL,
-        PRIMARY KEY (name, place)
-    ) WITHOUT ROWID;
+        id INTEGER PRIMARY KEY,
+        name TEXT NOT NULL UNIQUE
+    );
+    CREATE TABLE entries (
+        id INTEGER PRIMARY KEY,
+        journal INTEGER NOT NULL REFERENCES journals,
+        entry TEXT NOT NULL
+    );
+    CREATE INDEX entries_by_journal ON entries (journal, id);
     CREATE TABLE leases (
         name TEXT PRIMARY KEY,
         holder TEXT NOT NULL,

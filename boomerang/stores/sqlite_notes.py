@@ -5,13 +5,17 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import Callable, Collection, Mapping, Sequence
-from typing import Any, TypeVar
+from functools import partial
+from typing import Any, Final, TypeVar
 
 from twisted.internet.defer import Deferred
 
 from boomerang.stores.sqlite_file import Runner, SqliteFile, as_unavailable
 
 T = TypeVar("T")
+
+_JOURNALS_AT_ONCE: Final = 50
+"""How many are read in one go: some thousand entries, which hold the interpreter for some ms."""
 
 
 class SqliteNotes:
@@ -59,47 +63,49 @@ class SqliteNotes:
         return self._do(lambda connection, now: _append(connection, newest, keep))
 
     def journals(self, names: Collection[str]) -> Deferred[Mapping[str, Sequence[str]]]:
-        wanted = _as_json(list(names))
+        return Deferred.fromCoroutine(self._journals(list(names)))
 
-        def read(connection: sqlite3.Connection, now: float) -> Mapping[str, Sequence[str]]:
-            found: dict[str, list[str]] = {}
-            for name, _, entry in sorted(
-                _rows(
-                    connection,
-                    """
-                    SELECT json_group_array(json_array(name, place, entry)) FROM journals
-                    WHERE name IN (SELECT value FROM json_each(?))
-                    """,
-                    wanted,
-                )
-            ):
+    async def _journals(self, names: Sequence[str]) -> Mapping[str, Sequence[str]]:
+        found: dict[str, list[str]] = {}
+        for first in range(0, len(names), _JOURNALS_AT_ONCE):
+            some = _as_json(names[first : first + _JOURNALS_AT_ONCE])
+            for name, entry in await self._do(partial(_entries, some)):
                 found.setdefault(name, []).append(entry)
-            return found
-
-        return self._do(read)
+        return found
 
     def lease(self, name: str, *, holder: str, seconds: float) -> Deferred[bool]:
-        def take(connection: sqlite3.Connection, now: float) -> bool:
-            connection.execute(
-                """
-                INSERT INTO leases (name, holder, expires_at) VALUES (?, ?, ?)
-                ON CONFLICT (name) DO UPDATE
-                SET holder = excluded.holder, expires_at = excluded.expires_at
-                WHERE holder = excluded.holder OR expires_at <= ?
-                """,
-                (name, holder, now + seconds, now),
-            )
-            (now_held_by,) = connection.execute(
-                "SELECT holder FROM leases WHERE name = ?", (name,)
-            ).fetchone()
-            if now_held_by == holder and seconds <= 0:
-                connection.execute("DELETE FROM leases WHERE name = ?", (name,))
-            return bool(now_held_by == holder)
-
-        return self._do(take)
+        if seconds <= 0:
+            return self._do(lambda connection, now: _give_back(connection, name, holder))
+        return self._do(lambda connection, now: _take(connection, now, name, holder, seconds))
 
     def _do(self, work: Callable[[sqlite3.Connection, float], T]) -> Deferred[T]:
         return self._run(lambda: self._file.transact(work)).addErrback(as_unavailable)
+
+
+def _take(
+    connection: sqlite3.Connection, now: float, name: str, holder: str, seconds: float
+) -> bool:
+    connection.execute(
+        """
+        INSERT INTO leases (name, holder, expires_at) VALUES (?, ?, ?)
+        ON CONFLICT (name) DO UPDATE
+        SET holder = excluded.holder, expires_at = excluded.expires_at
+        WHERE holder = excluded.holder OR expires_at NOT BETWEEN ? AND ?
+        """,
+        # One that runs for longer than it can is from before the clock was set back.
+        (name, holder, now + seconds, now, now + seconds + 1.0),
+    )
+    return _holder(connection, name) == holder
+
+
+def _give_back(connection: sqlite3.Connection, name: str, holder: str) -> bool:
+    connection.execute("DELETE FROM leases WHERE name = ? AND holder = ?", (name, holder))
+    return _holder(connection, name) is None
+
+
+def _holder(connection: sqlite3.Connection, name: str) -> str | None:
+    row = connection.execute("SELECT holder FROM leases WHERE name = ?", (name,)).fetchone()
+    return None if row is None else str(row[0])
 
 
 def _rows(connection: sqlite3.Connection, statement: str, *values: str) -> list[Any]:
@@ -107,6 +113,18 @@ def _rows(connection: sqlite3.Connection, statement: str, *values: str) -> list[
     (found,) = connection.execute(statement, values).fetchone()
     rows: list[Any] = json.loads(found)
     return rows
+
+
+def _entries(names: str, connection: sqlite3.Connection, now: float) -> list[Any]:
+    return _rows(
+        connection,
+        """
+        SELECT json_group_array(json_array(name, entry)) FROM (
+            SELECT name, entry FROM journals JOIN entries ON journal = journals.id
+            WHERE name IN (SELECT value FROM json_each(?)) ORDER BY journal, entries.id)
+        """,
+        names,
+    )
 
 
 def _as_json(values: Sequence[Any]) -> str:
@@ -119,36 +137,28 @@ def _append(
     connection: sqlite3.Connection, entries: Mapping[str, Sequence[str]], keep: int
 ) -> None:
     """Append to many journals in a few steps, and delete what falls out of each."""
-    last = dict(
-        _rows(
-            connection,
-            """
-            SELECT json_group_array(json_array(value,
-                (SELECT coalesce(max(place), 0) FROM journals WHERE name = value)))
-            FROM json_each(?)
-            """,
-            _as_json(list(entries)),
-        )
-    )
-    rows, fallen = [], []
-    for name, new in entries.items():
-        rows += [(name, last[name] + place, entry) for place, entry in enumerate(new, start=1)]
-        fallen.append((name, last[name] + len(new) - keep))
+    names = _as_json(list(entries))
+    rows = _as_json([(name, entry) for name, new in entries.items() for entry in new])
     connection.execute(
-        """
-        INSERT INTO journals (name, place, entry)
-        SELECT json_extract(value, '$[0]'), json_extract(value, '$[1]'),
-               json_extract(value, '$[2]')
-        FROM json_each(?)
-        """,
-        (_as_json(rows),),
+        "INSERT OR IGNORE INTO journals (name) SELECT value FROM json_each(?)", (names,)
     )
     connection.execute(
         """
-        DELETE FROM journals WHERE (name, place) IN
-            (SELECT name, place FROM json_each(?) AS fallen CROSS JOIN journals
-             ON name = json_extract(fallen.value, '$[0]')
-             AND place <= json_extract(fallen.value, '$[1]'))
+        INSERT INTO entries (journal, entry)
+        SELECT (SELECT id FROM journals WHERE name = json_extract(value, '$[0]')),
+               json_extract(value, '$[1]')
+        FROM json_each(?) ORDER BY key
         """,
-        (_as_json(fallen),),
+        (rows,),
+    )
+    connection.execute(
+        """
+        DELETE FROM entries WHERE id IN (
+            SELECT old.id FROM journals JOIN entries AS old
+            ON old.journal = journals.id AND old.id <= (
+                SELECT id FROM entries WHERE journal = journals.id
+                ORDER BY id DESC LIMIT 1 OFFSET ?)
+            WHERE journals.name IN (SELECT value FROM json_each(?)))
+        """,
+        (keep, names),
     )
