@@ -1,4 +1,5 @@
 # make run: set everything up and run boomerang.  make test: set everything up and run all tests.
+# make demo: an app that sleeps is rescued, in 12 seconds.
 # make bench: what the figures in README come from.  make format: bring the code into shape.
 
 PYTHON ?= python3
@@ -6,10 +7,13 @@ VENV ?= .venv
 BIN = $(VENV)/bin
 STAMP = $(VENV)/.installed
 
-.PHONY: run test check bench format clean servers
+.PHONY: run demo test check bench format clean servers
 
 run: $(STAMP)-run
 	exec $(BIN)/twistd -n --pidfile= boomerang
+
+demo: $(STAMP)-run
+	$(BIN)/python examples/demo.py
 
 test: check
 	$(BIN)/coverage erase

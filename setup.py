@@ -8,8 +8,8 @@ from setuptools import find_packages, setup
 HERE = Path(__file__).parent
 VERSION = re.search(r'__version__ = "(.+)"', (HERE / "boomerang/__init__.py").read_text())
 
-NOTIFY = ["apprise >= 1.9"]
-OTLP = ["opentelemetry-exporter-otlp-proto-http >= 1.28", "opentelemetry-sdk >= 1.28"]
+NOTIFY = ["apprise >= 2.0"]
+OTLP = ["opentelemetry-exporter-otlp-proto-http >= 1.35", "opentelemetry-sdk >= 1.35"]
 
 setup(
     name="boomerang",
@@ -51,6 +51,8 @@ setup(
             "pytest-twisted >= 1.14",
             "ruff >= 0.8",
             "setuptools >= 70.1",
+            "rotel >= 0.0.1a15",
+            "types-protobuf",
             "types-setuptools",
             *NOTIFY,
             *OTLP,

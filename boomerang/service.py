@@ -23,6 +23,7 @@ from boomerang.host import Host
 from boomerang.listening import CannotListen, Listening, endpoints
 from boomerang.metrics import Metrics
 from boomerang.monitor.libraries import MissingExtra
+from boomerang.monitor.notify.making import notify_problems
 from boomerang.monitor.reports import Around
 from boomerang.monitor.service import make_monitor
 from boomerang.options import SettingsOptions
@@ -62,6 +63,9 @@ def makeService(options: Options) -> IService:
 
     settings: Settings = options["settings"]
     try:
+        problems = notify_problems(settings.notify.urls)
+        if problems:
+            raise SystemExit("boomerang: " + "; ".join(problems))
         return build(settings, reactor, observer=_observer(options, settings))
     except (CannotListen, MissingExtra, OSError) as error:
         raise SystemExit(f"boomerang: {error}") from None

@@ -8,9 +8,11 @@ from collections.abc import Sequence
 from twisted.python import usage
 
 from boomerang.cli.alerts import Alerts
+from boomerang.cli.call import PlayCall
 from boomerang.cli.check_config import CheckConfig
 from boomerang.cli.checks import Checks
 from boomerang.cli.endpoints import Endpoints
+from boomerang.cli.message import PlayMessage
 from boomerang.cli.running import FAILED, CommandFailed, Group, chosen
 
 
@@ -22,6 +24,8 @@ class Boomerang(Group):
         ("checks", None, Checks, "How the checks stand; pause one, or let it go on."),
         ("endpoints", None, Endpoints, "The endpoint table, and what would happen to a URL."),
         ("alerts", None, Alerts, "Alerts of the checks: at Librato, or as Prometheus' rules."),
+        ("call", None, PlayCall, "Play a call as Twilio does, to try an app's failover."),
+        ("message", None, PlayMessage, "Play an incoming message as Twilio does."),
     ]
     synopsis = "Usage: boomerang COMMAND [options]"
 

@@ -64,6 +64,22 @@ class ReactorCommand(Command):
         raise NotImplementedError
 
 
+class FreeCommand(_OwnSynopsis):
+    """A command that has nothing to do with the daemon: it reads none of its settings."""
+
+    opt_version = SettingsOptions.opt_version
+
+    def postOptions(self) -> None:
+        self["settings"] = None
+
+    def run(self, settings: None) -> int:
+        return in_reactor(self.act)
+
+    async def act(self, reactor: Any) -> int:
+        """Do it, while the reactor runs; returns the exit status. Raises `CommandFailed`."""
+        raise NotImplementedError
+
+
 def chosen(command: usage.Options) -> Any:
     """The innermost command that was named."""
     while getattr(command, "subCommand", None) is not None:

@@ -15,9 +15,10 @@ class Ledger:
 
     def __init__(self, records: Records) -> None:
         self._records = records
-        self._clear()
+        self.forget()
 
-    def _clear(self) -> None:
+    def forget(self) -> None:
+        """Write none of it."""
         self._results: dict[str, deque[Result]] = defaultdict(lambda: deque(maxlen=KEPT))
         self._standings: dict[str, Standing] = {}
         self._outages: dict[str, Outage] = {}
@@ -34,7 +35,7 @@ class Ledger:
     async def write(self) -> None:
         """Write all; what the store does not take stays, and its error is raised."""
         results, standings, outages = self._results, self._standings, self._outages
-        self._clear()
+        self.forget()
         try:
             if outages:
                 await self._records.note_outages(outages.values())

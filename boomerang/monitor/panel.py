@@ -23,6 +23,7 @@ class Kept:
     results: Mapping[str, Sequence[Result]] = field(factory=dict)
     stood: Mapping[str, tuple[str, float]] = field(factory=dict)
     outages: Mapping[str, Outage] = field(factory=dict)
+    pauses: Mapping[str, float] = field(factory=dict)
 
 
 @frozen
@@ -51,12 +52,23 @@ class Panel:
         self.pauses: Mapping[str, float] = {}
 
     def restore(self, kept: Kept, *, now: float) -> list[Outage]:
-        """Go on where another watch ended; returns the outages of checks that are no more."""
+        """Go on where another watch ended; returns the outages of checks that are no more.
+
+        What is here already has been found since then.
+        """
         for name, watched in self._watched.items():
             watched.restore(kept.results.get(name, ()), kept.stood.get(name))
-        self._outages = {name: each for name, each in kept.outages.items() if name in self.checks}
+        lasting = {name: each for name, each in kept.outages.items() if name in self.checks}
+        self._outages = {**lasting, **self._outages}
+        self.pauses = kept.pauses
         gone = [each for name, each in kept.outages.items() if name not in self.checks]
         return [evolve(each, ended=now) for each in gone]
+
+    def forget(self) -> None:
+        """Leave it all to another watch: only what failed here stays counted."""
+        for watched in self._watched.values():
+            watched.forget()
+        self._outages = {}
 
     def add(self, name: str, result: Result, *, now: float) -> Turn:
         """Take a result in; says what it changed."""

@@ -66,6 +66,7 @@ class Records:
             results=await self.results(checks),
             stood=await self.stood(),
             outages=await self.outages(),
+            pauses=await self.pauses(),
         )
 
     async def outages(self) -> dict[str, Outage]:

@@ -1,32 +1,30 @@
-"""The service that runs the checks, each at its own pace, and tells the reporters of them."""
+"""The service that has the checks run, judges their results, and tells the reporters of them."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from functools import partial
 from typing import Any, Final
 
 from twisted.application.service import Service
-from twisted.internet.defer import CancelledError, Deferred, TimeoutError
-from twisted.internet.interfaces import IDelayedCall, IReactorTime
+from twisted.internet.defer import Deferred, DeferredLock, TimeoutError
+from twisted.internet.interfaces import IReactorTime
 from twisted.internet.task import LoopingCall
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from boomerang.monitor.ledger import Ledger
 from boomerang.monitor.outage import Outage, Reporter
-from boomerang.monitor.panel import Kept, Panel, Turn
+from boomerang.monitor.pace import Pace
+from boomerang.monitor.panel import Panel, Turn
 from boomerang.monitor.records import LEASE, Records
 from boomerang.monitor.result import Result
 from boomerang.monitor.run import Probe, run_check
 from boomerang.monitor.verdict import Standing, State
+from boomerang.settings.checks import Check
 from boomerang.stores.interfaces import StoreUnavailable
 
 ROUND: Final = 5.0
 """Seconds from one round to the next, in which results are written and pauses are read."""
-
-LONGEST_START: Final = 10.0
-"""Seconds over which the first runs are spread, so that the checks do not all ask at once."""
 
 LAST_WORDS: Final = 1.0
 """Seconds that the store has at the end of the process."""
@@ -35,7 +33,7 @@ _STORE_TROUBLE: Final = (StoreUnavailable, TimeoutError)
 
 
 class Watch(Service):
-    """Runs the checks, in one of the processes that share a store.
+    """Watches the checks, in one of the processes that share a store.
 
     The others stand by, and take over when this one no longer renews its lease. A store that
     does not answer leaves things as they are for a lease's time; then every process watches by
@@ -62,29 +60,29 @@ class Watch(Service):
         self._probes = probes
         self._records = records
         self._ledger = Ledger(records)
-        self._reporters = reporters
+        self._reporters = tuple(reporters)
         self._holder = holder
         self._clock = clock
         self._wall_clock = wall_clock
-        self._random = random
-        self._loops: dict[str, LoopingCall] = {}
-        self._starts: list[IDelayedCall] = []
-        self._running: dict[str, Deferred[Result]] = {}
-        self._last_runs: dict[str, float] = {}
-        self._rounds = LoopingCall(lambda: Deferred.fromCoroutine(self._round()))
-        self._rounds.clock = clock
+        self._pace = Pace(panel.checks.values(), self._run, clock=clock, random=random)
+        self._rounds: LoopingCall | None = None
+        self._one_at_a_time = DeferredLock()
+        self._restored = False
         self._store_answered = clock.seconds()
         self._trouble = ""
 
     def startService(self) -> None:
         super().startService()
         self._store_answered = self._clock.seconds()
-        self._rounds.start(ROUND).addErrback(self._unexpected)
+        # A new one each time: the last round of the one before may still be under way.
+        rounds = self._rounds = LoopingCall(lambda: Deferred.fromCoroutine(self._round()))
+        rounds.clock = self._clock
+        rounds.start(ROUND).addErrback(self._unexpected)
 
     def stopService(self) -> Deferred[None]:
         """End all runs, write what there is to write, and let another process take over."""
         super().stopService()
-        if self._rounds.running:
+        if self._rounds is not None and self._rounds.running:
             self._rounds.stop()
         self._step_down()
         leaving = Deferred.fromCoroutine(self._leave())
@@ -92,26 +90,22 @@ class Watch(Service):
 
     def at_work(self) -> bool:
         """Whether each check that should have run lately has, here: for the heartbeat."""
-        now, wall = self._clock.seconds(), self._wall_clock()
-        return self.leads and all(
-            self.panel.paused_until(name, now=wall) is not None
-            or now - self._last_runs[name] <= 3 * check.interval + check.timeout + LONGEST_START
-            for name, check in self.panel.checks.items()
-        )
+        return self.leads and self._pace.is_kept()
 
     async def _round(self) -> None:
         try:
-            await self._look_who_watches()
-            if self.leads:
-                self.panel.pauses = await self._records.pauses()
-                await self._ledger.write()
+            async with self._one_at_a_time:
+                await self._look_who_watches()
+                if self.leads:
+                    await self._exchange()
             self._store_is(trouble="")
         except _STORE_TROUBLE as error:
-            self._store_is(trouble=str(error) or "no answer in time")
+            self._store_is(trouble=_reason(error))
         except Exception:
             self._log.failure("a round of the monitor failed")
 
     async def _look_who_watches(self) -> None:
+        """See whether it is this process that watches, and begin or end it."""
         try:
             chosen = await self._records.take_watch(self._holder)
             self._store_answered = self._clock.seconds()
@@ -126,84 +120,70 @@ class Watch(Service):
         elif not chosen and self.leads:
             self._log.info("another process watches from now on")
             self._step_down()
+            self._ledger.forget()  # it would mix with what the other one finds
 
     async def _take_over(self) -> None:
         try:
-            kept = await self._records.kept(list(self.panel.checks))
+            await self._restore()
         except _STORE_TROUBLE as error:
-            self._store_is(trouble=str(error) or "no answer in time")
-            kept = Kept()
-        if not self.running:
-            return
-        self.leads = True
-        for outage in self.panel.restore(kept, now=self._wall_clock()):
-            self._tell_of(outage)
-        now = self._clock.seconds()
-        for name, check in self.panel.checks.items():
-            self._last_runs[name] = now
-            loop = self._loops[name] = LoopingCall(self._run, name)
-            loop.clock = self._clock
-            jitter = self._random() * min(check.interval, LONGEST_START)
-            start = partial(self._start, loop, check.interval)
-            self._starts.append(self._clock.callLater(jitter, start))
-        self._log.info("watching {checks} checks", checks=len(self.panel.checks))
+            self._store_is(trouble=_reason(error))
+        if self.running:
+            self.leads = True
+            self._pace.start()
+            self._log.info("watching {checks} checks", checks=len(self.panel.checks))
 
-    def _start(self, loop: LoopingCall, interval: float) -> None:
-        loop.start(interval).addErrback(self._unexpected)
+    async def _restore(self) -> None:
+        """Go on where another watch has ended; that may be some time after having taken over."""
+        kept = await self._records.kept(list(self.panel.checks))
+        if self.running:
+            self._restored = True
+            for outage in self.panel.restore(kept, now=self._wall_clock()):
+                self._tell_of(outage)
+
+    async def _exchange(self) -> None:
+        """Write what has been found, and read what operators want."""
+        if not self._restored:
+            await self._restore()
+        self.panel.pauses = await self._records.pauses()
+        await self._ledger.write()
 
     def _step_down(self) -> None:
-        self.leads = False
-        for start in self._starts:
-            if start.active():
-                start.cancel()
-        self._starts.clear()
-        for loop in self._loops.values():
-            if loop.running:
-                loop.stop()
-        self._loops.clear()
-        for running in tuple(self._running.values()):
-            running.cancel()
+        self.leads = self._restored = False
+        self._pace.stop()
+        self.panel.forget()
 
     async def _leave(self) -> None:
         try:
-            await self._ledger.write()
-            await self._records.leave_watch(self._holder)
+            async with self._one_at_a_time:
+                await self._ledger.write()
+                await self._records.leave_watch(self._holder)
         except _STORE_TROUBLE as error:
-            self._store_is(trouble=str(error) or "no answer in time")
+            self._store_is(trouble=_reason(error))
 
     def _has_not_left(self, trouble: Failure) -> None:
         if not trouble.check(TimeoutError):
             self._unexpected(trouble)
 
-    def _run(self, name: str) -> Deferred[None]:
-        """One run; `LoopingCall` begins no other of this check before it has ended."""
-        if self.panel.paused_until(name, now=self._wall_clock()) is not None:
-            return Deferred.fromCoroutine(_nothing())
-        return Deferred.fromCoroutine(self._run_now(name))
-
-    async def _run_now(self, name: str) -> None:
-        check = self.panel.checks[name]
-        running = self._running[name] = run_check(
-            check, self._probes[check.kind], clock=self._clock, wall_clock=self._wall_clock
-        )
-        try:
-            result = await running
-        except CancelledError:
+    async def _run(self, check: Check) -> None:
+        """A check's turn; what it finds counts if the check is not paused meanwhile."""
+        if self._is_paused(check):
             return
-        finally:
-            del self._running[name]
-        self._last_runs[name] = self._clock.seconds()
-        now = self._wall_clock()
-        if self.panel.paused_until(name, now=now) is None:
-            self._take(name, result, now)
+        probe = self._probes[check.kind]
+        result = await run_check(check, probe, clock=self._clock, wall_clock=self._wall_clock)
+        if self.leads and not self._is_paused(check):
+            self._take(check, result)
 
-    def _take(self, name: str, result: Result, now: float) -> None:
-        turn = self.panel.add(name, result, now=now)
-        self._ledger.result(name, result)
-        affected = bool(self.panel.causes(name, now=now))
+    def _is_paused(self, check: Check) -> bool:
+        return self.panel.paused_until(check.name, now=self._wall_clock()) is not None
+
+    def _take(self, check: Check, result: Result) -> None:
+        now = self._wall_clock()
+        turn = self.panel.add(check.name, result, now=now)
+        self._ledger.result(check.name, result)
+        affected = bool(self.panel.causes(check.name, now=now))
         for reporter in self._reporters:
-            self._tell(reporter.checked, self.panel.checks[name], result, affected=affected)
-        self._tell_of_turn(name, turn, affected=affected)
+            self._tell(reporter.checked, check, result, affected=affected)
+        self._tell_of_turn(check.name, turn, affected=affected)
 
     def _tell_of_turn(self, name: str, turn: Turn, *, affected: bool) -> None:
         if turn.standing is not None:
@@ -247,5 +227,5 @@ class Watch(Service):
         self._log.failure("the monitor's loop ended unexpectedly", trouble)
 
 
-async def _nothing() -> None:
-    return None
+def _reason(error: Exception) -> str:
+    return str(error) if isinstance(error, StoreUnavailable) else "no answer in time"

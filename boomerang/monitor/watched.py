@@ -50,18 +50,25 @@ class Watched:
         self.failures: Counter[str] = Counter()
 
     def restore(self, results: Iterable[Result], stood: tuple[str, float] | None) -> None:
-        """Take over what another process found.
+        """Take over what another process found, before the results that are here already.
 
         ``stood`` is the state that it noted, and since when, which may be longer ago than the
         results go back.
         """
-        self.results.clear()
-        self.standing = Standing()
+        here = tuple(self.results)
+        self.forget()
         for result in results:
             self._note(result)
         now = self.standing
         if stood is not None and now.since is not None and stood[0] == now.state.value:
             self.standing = evolve(now, since=min(now.since, stood[1]))
+        for result in here:
+            self._note(result)
+
+    def forget(self) -> None:
+        """Begin anew, but for the count of failures."""
+        self.results.clear()
+        self.standing = Standing()
 
     def add(self, result: Result) -> None:
         """A run has ended."""

@@ -31,6 +31,7 @@ def headers_of(response: IResponse) -> Mapping[str, str]:
     return {
         name.decode("latin-1").lower(): ", ".join(value.decode("latin-1") for value in values)
         for name, values in response.headers.getAllRawHeaders()
+        if any(values)  # the encoding of what has been decoded is still there, empty
     }
 
 

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Coroutine, Mapping
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from attrs import frozen
+from hyperlink import EncodedURL
+from treq.client import HTTPClient
 from twisted.internet.defer import CancelledError, Deferred, TimeoutError, succeed
 from twisted.internet.interfaces import IConsumer, IHostnameResolver
 from twisted.web.client import Agent, HTTPConnectionPool
-from twisted.web.iweb import IAgent, IBodyProducer
+from twisted.web.http_headers import Headers
+from twisted.web.iweb import IAgent, IBodyProducer, IResponse
 from zope.interface import implementer
 
 from boomerang.outbound.answer import Answer, headers_of, leave_body, read_body
@@ -42,7 +45,7 @@ class Outbound:
         agent: IAgent | None = None,
     ) -> None:
         self._reactor = reactor
-        lookups = Lookups(lambda: reactor.nameResolver if resolver is None else resolver)
+        lookups = Lookups(reactor.nameResolver if resolver is None else resolver)
         self._network = Network(reactor=reactor, lookups=lookups, trust=Trust(trust_root))
         self._pool = HTTPConnectionPool(reactor, persistent=True)
         self._pool.cachedConnectionTimeout = KEPT_FOR
@@ -70,7 +73,7 @@ class Outbound:
         request = Request(method, url, headers or {}, body)
         if self._closed:
             raise _closing(request)
-        answering = _ask(self._agent, request, 0, body_cap=body_cap, journey=Unwatched())
+        answering = _ask(_Treq(self._agent), request, 0, body_cap=body_cap, journey=Unwatched())
         try:
             return await self._tracked(answering).addTimeout(timeout, self._reactor)
         except TimeoutError:
@@ -150,6 +153,41 @@ async def _ask(
             raise Unreachable(Trouble.REDIRECT, f"{request.where}: more than {redirects} redirects")
         followed += 1
         request = redirected(request, response.code, headers["location"])
+
+
+class _AsItIs(EncodedURL):
+    """A URL that needs no more care: treq's own fails for IPv6 (hyperlink takes it for a name)."""
+
+    def to_uri(self) -> EncodedURL:
+        return self
+
+
+@implementer(IAgent)
+@frozen(eq=False)
+class _Treq:
+    """treq over an agent: it understands compressed answers. No cookie outlives a request."""
+
+    agent: IAgent
+
+    def request(
+        self,
+        method: bytes,
+        uri: bytes,
+        headers: Headers | None = None,
+        bodyProducer: IBodyProducer | None = None,
+    ) -> Deferred[IResponse]:
+        client = HTTPClient(self.agent, data_to_body_producer=lambda producer: producer)
+        sent = Headers() if headers is None else headers.copy()
+        sent.removeHeader("Accept-Encoding")  # treq says what it understands
+        asked: Any = client.request(
+            method.decode(),
+            _AsItIs.from_text(uri.decode()),
+            headers=sent,
+            data=bodyProducer,
+            allow_redirects=False,
+            unbuffered=True,
+        )
+        return cast("Deferred[IResponse]", asked)
 
 
 def _closing(request: Request) -> Unreachable:

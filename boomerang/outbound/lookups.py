@@ -30,11 +30,10 @@ class Lookups:
 
     The system's look-up cannot be stopped, and takes a thread each time. While name servers are
     down, what is asked for again and again would queue up there without end; joining those who
-    already wait bounds the queue by the number of names. ``resolver`` says who is asked: which one
-    the reactor has may change.
+    already wait bounds the queue by the number of names.
     """
 
-    def __init__(self, resolver: Callable[[], IHostnameResolver]) -> None:
+    def __init__(self, resolver: IHostnameResolver) -> None:
         self._resolver = resolver
         self._waiting: dict[str, list[Deferred[Addresses]]] = {}
 
@@ -53,7 +52,7 @@ class Lookups:
             self._waiting[host].append(waiter)
         else:
             self._waiting[host] = [waiter]
-            self._resolver().resolveHostName(_Receiver(partial(self._found, host)), host)
+            self._resolver.resolveHostName(_Receiver(partial(self._found, host)), host)
         return waiter
 
     def _found(self, host: str, addresses: Addresses) -> None:

@@ -3,15 +3,16 @@
 What it does where Twilio's documentation is silent is said next to where it does it.
 """
 
-from boomerang.standin.flow import Outcome
-from boomerang.standin.play import Played, Surroundings, play_call, play_message
+from boomerang.standin.events import Event, Outcome
+from boomerang.standin.play import Played, play_call, play_message
 from boomerang.standin.script import Call, Message, Webhook
 from boomerang.standin.storm import Standing, Summary, play_storm
-from boomerang.standin.timeline import Event
+from boomerang.standin.surroundings import Limits, Surroundings
 
 __all__ = [
     "Call",
     "Event",
+    "Limits",
     "Message",
     "Outcome",
     "Played",

@@ -31,7 +31,11 @@ class NoAnswer:
     policy: str | None
 
 
-_CERTIFICATE: Final = {"is not for this host": 11235, "has expired": 11236, "is not valid yet": 11236}
+_CERTIFICATE: Final = {
+    "is not for this host": 11235,
+    "has expired": 11236,
+    "is not valid yet": 11236,
+}
 """By the last words of what `boomerang.outbound` says of a certificate; 11237 for any other."""
 
 

@@ -13,7 +13,9 @@ from attrs import frozen
 
 from boomerang.standin.failure import Failure
 
-_EDGES: Final = frozenset("ashburn dublin frankfurt sao-paulo singapore sydney tokyo umatilla".split())
+_EDGES: Final = frozenset(
+    "ashburn dublin frankfurt sao-paulo singapore sydney tokyo umatilla".split()
+)
 
 _RANGES: Final = {"ct": (100, 10_000), "rt": (100, 15_000), "tt": (100, 15_000)}
 """Milliseconds."""

@@ -7,7 +7,7 @@ from base64 import b64encode
 from typing import Final
 from urllib.parse import quote, unquote_to_bytes, urlencode
 
-from attrs import frozen
+from attrs import field, frozen
 
 from boomerang.standin.script import Pairs, Webhook
 from boomerang.standin.signing import SIGNATURE, signature, signed_url
@@ -24,16 +24,26 @@ _AUTHORITY: Final = re.compile(r"//(?:(?P<login>[^/?#]*)@)?[^/?#]*?(?P<port>:\d+
 class Address:
     """Where a URL leads.
 
-    ``host`` is as certificates have it (without brackets), ``authority`` as the Host header has it;
+    ``port_shown`` is the port as the URL names it, with its colon, and empty if it names none.
     ``target`` is path and query, in ASCII. ``login`` is ``user:password``, or nothing.
     """
 
     scheme: str
     host: str
     port: int
-    authority: str
+    port_shown: str
     target: str
-    login: str
+    login: str = field(repr=False)
+
+    @property
+    def authority(self) -> str:
+        """As the Host header has it."""
+        return self.host + self.port_shown
+
+    @property
+    def url(self) -> str:
+        """Without login and fragment."""
+        return f"{self.scheme}://{self.authority}{self.target}"
 
 
 @frozen
@@ -62,7 +72,7 @@ class Envelope:
     """
 
     product: str
-    token: str | None
+    token: str | None = field(repr=False)
     delivery: str
     cookies: str | None = None
 
@@ -75,9 +85,9 @@ def address(url: str) -> Address:
     target = f"{parts.path}?{parts.query}" if parts.query else parts.path
     return Address(
         scheme=parts.scheme,
-        host=parts.host.strip("[]"),
+        host=parts.host,
         port=parts.port,
-        authority=parts.host + (found["port"] or ""),
+        port_shown=found["port"] or "",
         target=re.sub("[^!-~]", lambda char: quote(char[0]), target),
         login=found["login"] or "",
     )
@@ -85,7 +95,7 @@ def address(url: str) -> Address:
 
 def written(request: Request, to: Address, envelope: Envelope) -> bytes:
     """The bytes of a request."""
-    parameters = urlencode(request.parameters, errors="surrogatepass")
+    parameters = urlencode(request.parameters)
     get = request.webhook.method == "GET"
     target = f"{to.target}{'&' if '?' in to.target else '?'}{parameters}" if get else to.target
     headers = {
@@ -96,8 +106,7 @@ def written(request: Request, to: Address, envelope: Envelope) -> bytes:
         "I-Twilio-Idempotency-Token": envelope.delivery,
     }
     if envelope.token is not None:
-        port = to.authority.removeprefix(_host_of(to))
-        url = signed_url(to.scheme, _host_of(to), port, target, product=envelope.product)
+        url = signed_url(to.scheme, to.host, to.port_shown, target, product=envelope.product)
         form = () if get else request.parameters
         headers[SIGNATURE] = signature(envelope.token, url, form)
     if envelope.cookies:
@@ -110,11 +119,7 @@ def written(request: Request, to: Address, envelope: Envelope) -> bytes:
     lines = [f"{request.webhook.method} {target} HTTP/1.1"]
     lines += [f"{name}: {value}" for name, value in headers.items()]
     head = "\r\n".join([*lines, "", ""])
-    return head.encode("ascii") + (b"" if get else parameters.encode("ascii"))
-
-
-def _host_of(to: Address) -> str:
-    return f"[{to.host}]" if ":" in to.host else to.host
+    return head.encode("latin-1") + (b"" if get else parameters.encode("ascii"))
 
 
 def _basic(login: str) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Hashable, Mapping
 from typing import Any
 
 from tests.fakes.librato_answers import Asked, Refusal, Reply, page, wrong
@@ -21,6 +21,7 @@ class Measuring(Door):
         self.samples: list[Sample] = []
         self.doubled: list[Sample] = []
         self.metrics: dict[str, Document] = {}
+        self._points: set[tuple[Hashable, int]] = set()
 
     def values(self, metric: str, stream: str | None = None) -> list[float]:
         """The values of a metric, in the order in which they came; of one source or ``check``."""
@@ -49,11 +50,11 @@ class Measuring(Door):
 
     def _take(self, samples: list[Sample], asked: Asked) -> None:
         check_types(samples, {name: metric["type"] for name, metric in self.metrics.items()})
-        known = {(sample.stream, sample.at) for sample in self.samples}
         for sample in samples:
-            if (sample.stream, sample.at) in known:
+            point = sample.stream, sample.at
+            if point in self._points:
                 self.doubled.append(sample)
-            known.add((sample.stream, sample.at))
+            self._points.add(point)
             self.samples.append(sample)
             self._create_metric(sample.metric, sample.type, sample.properties, asked)
 

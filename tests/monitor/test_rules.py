@@ -178,11 +178,11 @@ def test_selector_everywhere() -> None:
 
 
 def test_metrics_are_there() -> None:
-    """Rules are about metrics that there are; those of notifications are counted elsewhere."""
+    """Rules are about metrics that there are."""
     metrics = Metrics(version="1", environment="production")
     metrics.watch_held(lambda: 0)
     families = [*metrics.registry.collect(), *CheckCollector(list).collect()]
-    there = {family.name for family in families} | {"boomerang_notifications"}
+    there = {family.name for family in families}
     settings = Settings(notify=NotifySettings(urls=("json://example.com",)))
     checks = [check(url="https://a.com/", depends_on=("cloud",)), check("cloud")]
     named = {

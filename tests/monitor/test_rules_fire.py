@@ -58,7 +58,7 @@ def expiry(check: str, values: str) -> Series:
 
 
 def decisions(decision: str, values: str, product: str = "voice") -> Series:
-    name = f'decision="{decision}",product="{product}"'
+    name = f'decision="{decision}",product="{product}",endpoint="main"'
     return {f"boomerang_decisions_total{{{name}}}": values}
 
 
@@ -87,6 +87,8 @@ WELL: Final[Series] = {
     **held("3x60"),
     **decisions("retry", "0+10x60"),
     **decisions("fallback", "0+5x60"),
+    **decisions("hold", "0x60"),
+    **decisions("apology", "0x60"),
     **decisions("give-up", "0x60"),
     **decisions("give-up", "0x60", product="messaging"),
     **overshoot(le_0_5="0+10x60", le_1="0+10x60", le_2_5="0+10x60", Inf="0+10x60"),
@@ -182,6 +184,8 @@ STUCK = "BoomerangNothingReleased critical"
 LATE = "BoomerangOvershoot warning"
 EXPIRES_SOON = "BoomerangCertificateExpires warning web"
 EXPIRES_NOW = "BoomerangCertificateExpires critical web"
+
+NOTHING_DECIDED = {**decisions("retry", "90x60"), **decisions("fallback", "0x60")}
 
 FROM_10 = {"up": "1x9 0x50", "down": "0x9 1x50"}
 
@@ -292,6 +296,14 @@ CASES: list[tuple[str, Series, str, list[str]]] = [
         "20m",
         [LOST],
     ),
+    ("many-apologies", decisions("apology", "0x9 0+5x50"), "15m", [MANY_LOST]),
+    ("one-apology", decisions("apology", "0x9 1x50"), "12m", []),
+    (
+        "many-lost-while-others-are-held",
+        {**decisions("give-up", "0x9 0+5x50"), **decisions("hold", "0+500x60")},
+        "20m",
+        [LOST, MANY_LOST],
+    ),
     ("only-redirected", decisions("fallback", "0x9 0+500x50"), "20m", []),
     ("degraded", {"boomerang_store_degraded": "0x9 1x50"}, "12m",
      ["BoomerangStoreDegraded warning"]),
@@ -302,7 +314,7 @@ CASES: list[tuple[str, Series, str, list[str]]] = [
      "10m", []),
     (
         "quiet",
-        {**held("0x60"), **decisions("retry", "90x60"), **decisions("fallback", "0x60")},
+        {**NOTHING_DECIDED, **held("0x60")},
         "30m",
         [],
     ),
@@ -313,16 +325,21 @@ CASES: list[tuple[str, Series, str, list[str]]] = [
             **decisions("retry", "90x30 91x30"),
             **decisions("fallback", "0x60"),
         },
-        "29m",
+        "31m",
         [],
+    ),
+    *(
+        (
+            f"two-callers-hang-up-{at}",
+            {**NOTHING_DECIDED, **held("0x29 1 1 0x30")},
+            at,
+            [],
+        )
+        for at in ("31m", "32m")
     ),
     (
         "all-hang-up-now-and-then",
-        {
-            **held("0x9 1 1 0 1 1 0 1 1 0x40"),
-            **decisions("retry", "90x60"),
-            **decisions("fallback", "0x60"),
-        },
+        {**NOTHING_DECIDED, **held("0x9 1 1 0 1 1 0 1 1 0x40")},
         "13m",
         [],
     ),

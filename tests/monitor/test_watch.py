@@ -11,9 +11,10 @@ from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
 from boomerang.monitor.outage import Outage
+from boomerang.monitor.pace import LONGEST_START
 from boomerang.monitor.records import FOR_EVER
 from boomerang.monitor.result import Reason, Result
-from boomerang.monitor.watch import LONGEST_START, ROUND
+from boomerang.monitor.watch import ROUND
 from boomerang.settings.checks import Check
 from boomerang.stores.interfaces import StoreUnavailable
 from boomerang.stores.notes_memory import MemoryNotes
@@ -226,7 +227,7 @@ class WatchTests(WatchTestCase):
         bench.watch.startService()
         bench.pass_seconds(120)
         assert bench.watch.at_work()
-        bench.watch._loops["web"].stop()
+        bench.watch._pace._loops[0].stop()
         bench.pass_seconds(30)
         assert bench.watch.at_work()
         bench.pass_seconds(30)

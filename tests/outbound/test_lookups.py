@@ -24,7 +24,7 @@ class LookupsTests(SynchronousTestCase):
         self.names = Names(
             {"known.example": ["192.0.2.1", "2001:db8::1"]}, hanging=["slow.example"]
         )
-        self.lookups = Lookups(lambda: self.names)
+        self.lookups = Lookups(self.names)
 
     def test_known(self) -> None:
         """The addresses of a name are all that the resolver knows, in its order."""
@@ -95,7 +95,7 @@ class LookupsTests(SynchronousTestCase):
 async def test_of_the_system() -> None:
     """The reactor's resolver is one that fits."""
     network: Any = reactor
-    lookups = Lookups(lambda: network.nameResolver)
+    lookups = Lookups(network.nameResolver)
     addresses = await lookups.addresses("localhost")
     assert {address.host for address in addresses} <= {"127.0.0.1", "::1"}
     with pytest.raises(Unreachable):

@@ -128,6 +128,8 @@ class Line:
     async def _work(self) -> None:
         while self._open and self._waiting:
             await self._outbox.keep()
+            if not self._open:
+                return
             entry = self._waiting[0]
             if self._wall_clock() - entry.at > TOO_OLD:
                 self._drop(entry, "it is too old")

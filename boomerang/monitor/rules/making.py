@@ -58,12 +58,17 @@ def patience(check: Check, needed: Sequence[Check]) -> int:
     return ceil(min(max(0.0, at_last - at_once), check.failures * check.interval))
 
 
+def _of(check: Check) -> str:
+    return f'check="{check.name}"'
+
+
 def _in_state(check: Check, state: str, series: Series) -> str:
     """The check is in a state, and nothing that it depends on explains that."""
-    expr = f"{series('boomerang_check_state', check=check.name, state=state)} == 1"
+    in_state = series("boomerang_check_state", _of(check), f'state="{state}"')
+    expr = f"{in_state} == 1"
     if not check.depends_on:
         return expr
-    affected = series("boomerang_check_affected", check=check.name)
+    affected = series("boomerang_check_affected", _of(check))
     return f"{expr} unless ignoring (state) {affected} == 1"
 
 
@@ -96,8 +101,8 @@ def _down(check: Check, series: Series, wait: int, runbook: str) -> Rule:
 
 def _absent(check: Check, series: Series, runbook: str) -> Rule:
     span = span_of(check)
-    last_run = series("boomerang_check_last_run_timestamp_seconds", span, check=check.name)
-    paused = series("boomerang_check_state", span, check=check.name, state="paused")
+    last_run = series("boomerang_check_last_run_timestamp_seconds", _of(check), span=span)
+    paused = series("boomerang_check_state", _of(check), 'state="paused"', span=span)
     return Rule(
         alert="BoomerangCheckAbsent",
         # The range keeps the last run of a process that is gone in view until it is too long ago.

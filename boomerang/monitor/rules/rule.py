@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
-from typing import Final
+from typing import Final, Protocol
 
 from attrs import frozen
 
@@ -42,17 +41,17 @@ class Group:
     rules: tuple[Rule, ...]
 
 
-Series = Callable[..., str]
-"""The name of a metric, then the values of labels by name: the series of all these."""
+class Series(Protocol):
+    """Names series: the metric, then matchers; ``span`` is of how many seconds back."""
+
+    def __call__(self, metric: str, *matchers: str, span: int | None = None) -> str: ...
 
 
 def selecting(selector: str) -> Series:
-    """A way to name series that adds matchers to all of them, so that none is forgotten."""
+    """A way to name series that adds a selector to all of them, so that none is forgotten."""
 
-    def series(metric: str, span: int | None = None, **labels: str) -> str:
-        """Series of a metric; ``span`` is of how many seconds back."""
-        own = [f'{name}="{value}"' for name, value in labels.items()]
-        matched = ",".join([*own, selector] if selector else own)
+    def series(metric: str, *matchers: str, span: int | None = None) -> str:
+        matched = ",".join([*matchers, selector] if selector else matchers)
         braces = f"{{{matched}}}" if matched else ""
         return f"{metric}{braces}{'' if span is None else f'[{span}s]'}"
 

@@ -37,10 +37,14 @@ def of_service(settings: Settings, checks: Sequence[Check], series: Series) -> I
         yield _unheard(series)
 
 
+def _build(settings: Settings, series: Series) -> str:
+    return series("boomerang_build_info", f'environment="{settings.environment}"')
+
+
 def _gone(settings: Settings, series: Series) -> Rule:
     return Rule(
         alert="BoomerangAbsent",
-        expr=f"absent({series('boomerang_build_info', environment=settings.environment)})",
+        expr=f"absent({_build(settings, series)})",
         wait=120,
         severity=CRITICAL,
         summary="no boomerang can be reached",
@@ -50,33 +54,37 @@ def _gone(settings: Settings, series: Series) -> Rule:
 
 
 def _lost(series: Series) -> Iterator[Rule]:
-    lost = series("boomerang_decisions_total", 600, decision="give-up")
+    """One that Twilio's own message ended is worth a look; many that ended at all, a call."""
+    given_up = series("boomerang_decisions_total", 'decision="give-up"', span=600)
     yield Rule(
         alert="BoomerangCallLost",
-        expr=f"sum by (product) (increase({lost})) > 0",
+        expr=f"sum by (product, endpoint) (increase({given_up})) > 0",
         wait=0,
         severity=WARNING,
         summary="calls or messages were lost",
         description=(
-            "In the last ten minutes a webhook ({{ $labels.product }}) failed again after its"
-            " second chance, or had none, and had no FallbackUrl."
+            "In the last ten minutes a webhook ({{ $labels.product }}, endpoint"
+            " {{ $labels.endpoint }}) failed again after its second chance, or had none, and there"
+            " was no fallback."
         ),
         runbook_url=RUNBOOKS,
     )
-    lost = series("boomerang_decisions_total", 300, decision="give-up")
-    all_ = series("boomerang_decisions_total", 300)
+    ended = series("boomerang_decisions_total", 'decision=~"give-up|apology"', span=300)
+    # A call that is told to come back is counted again when it does.
+    all_ = series("boomerang_decisions_total", 'decision!="hold"', span=300)
     yield Rule(
         alert="BoomerangCallsLost",
         expr=(
-            f"sum(increase({lost})) > {_MANY_LOST}"
-            f" and sum(increase({lost})) > {_LARGE_PART:g} * sum(increase({all_}))"
+            f"sum(increase({ended})) > {_MANY_LOST}"
+            f" and sum(increase({ended})) > {_LARGE_PART:g} * sum(increase({all_}))"
         ),
         wait=60,
         severity=CRITICAL,
         summary="many calls or messages are being lost",
         description=(
             '{{ $value | printf "%.0f" }} in the last five minutes, more than a tenth of those'
-            " whose webhooks failed: the app does not recover within the hold."
+            " whose webhooks failed, ended with an apology or with Twilio's own message: the app"
+            " does not recover within the hold."
         ),
         runbook_url=RUNBOOKS,
     )
@@ -101,7 +109,7 @@ def _stuck(series: Series) -> Rule:
     """Held now and a minute ago, and nothing decided meanwhile; no hold lasts so long."""
     held = series("boomerang_held_requests")
     decisions = series("boomerang_decisions_total")
-    decided = "sum without (decision, product)"
+    decided = "sum without (decision, product, endpoint)"
     return Rule(
         alert="BoomerangNothingReleased",
         expr=(
@@ -120,7 +128,7 @@ def _stuck(series: Series) -> Rule:
 
 
 def _late(series: Series) -> Rule:
-    buckets = series("boomerang_hold_overshoot_seconds_bucket", 300)
+    buckets = series("boomerang_hold_overshoot_seconds_bucket", span=300)
     return Rule(
         alert="BoomerangOvershoot",
         expr=f"histogram_quantile(0.99, rate({buckets})) > {_LATE:g}",
@@ -138,9 +146,9 @@ def _late(series: Series) -> Rule:
 def _stale(settings: Settings, checks: Sequence[Check], series: Series) -> Rule:
     """The process is there and makes no check; that it is not there is another alert."""
     span = min(map(span_of, checks))
-    last_run = series("boomerang_check_last_run_timestamp_seconds", span)
-    paused = series("boomerang_check_state", span, state="paused")
-    here = series("boomerang_build_info", environment=settings.environment)
+    last_run = series("boomerang_check_last_run_timestamp_seconds", span=span)
+    paused = series("boomerang_check_state", 'state="paused"', span=span)
+    here = _build(settings, series)
     return Rule(
         alert="BoomerangMonitorStale",
         expr=(
@@ -172,13 +180,10 @@ def _expiring(series: Series, days: int, severity: str) -> Rule:
 
 
 def _unheard(series: Series) -> Rule:
-    lost = [
-        f"increase({series('boomerang_notifications_total', 900, outcome=outcome)})"
-        for outcome in ("failed", "dropped")
-    ]
+    lost = series("boomerang_notifications_total", 'outcome!="delivered"', span=900)
     return Rule(
         alert="BoomerangNotificationsFail",
-        expr=f"sum({lost[0]} or {lost[1]}) > 0",
+        expr=f"sum(increase({lost})) > 0",
         wait=0,
         severity=WARNING,
         summary="messages about outages do not arrive",

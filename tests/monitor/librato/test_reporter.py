@@ -238,6 +238,30 @@ class TestTroubles:
         bench.pass_seconds(120)
         assert len(bench.librato.asked) == asked + 2
 
+    def test_pauses_anew(self, bench: Bench) -> None:
+        """After a recovery the pauses begin small again."""
+        bench.librato.troubles.extend([maintenance()] * 3)
+        bench.start()
+        bench.pass_seconds(480)
+        asked = len(bench.librato.asked)
+        bench.librato.trouble = maintenance()
+        bench.pass_seconds(120)
+        assert len(bench.librato.asked) == asked + 2
+
+    def test_losses_anew(self, bench: Bench) -> None:
+        """After a recovery losses are counted from none."""
+        bench.librato.trouble = garbage(401)
+        bench.start()
+        with logged() as lines:
+            bench.librato.trouble = None
+            bench.pass_seconds(60)
+            bench.librato.trouble = garbage(401)
+            bench.pass_seconds(60)
+            bench.librato.trouble = None
+            bench.pass_seconds(60)
+        again = f"Librato takes measurements again; {FIGURES} were lost"
+        assert [line for line in lines() if "again" in line] == [again] * 2
+
     @pytest.mark.parametrize(
         ("retry_after", "second"), [("1", 60), ("90", 120), ("600", 600), ("999999", 3600)]
     )

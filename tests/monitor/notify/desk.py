@@ -33,15 +33,18 @@ WEB = Check(name="web", url="https://app.example.com/")
 class Notes:
     """A store that is away, or never answers, when it is told so.
 
-    ``broken`` is a method that fails as none should. ``asked`` are the methods that were used,
-    ``written`` how many notes were written at once.
+    While it is ``slow``, it answers when `answer` is called; ``broken`` is a method that fails as
+    none should. ``asked`` are the methods that were used, ``written`` how many notes were written
+    at once.
     """
 
     def __init__(self, clock: Clock) -> None:
         self.real = MemoryNotes(clock)
         self.away = False
         self.hanging = False
+        self.slow = False
         self.broken = ""
+        self._answers: list[Deferred[None]] = []
         self.asked: list[str] = []
         self.written: list[int] = []
 
@@ -53,7 +56,17 @@ class Notes:
             return lambda *args, **options: Deferred()
         if self.away:
             return lambda *args, **options: fail(StoreUnavailable("gone fishing"))
+        if self.slow:
+            return lambda *args, **options: self._later(name, *args, **options)
         return getattr(self.real, name)
+
+    def _later(self, name: str, *args: Any, **options: Any) -> Deferred[Any]:
+        self._answers.append(Deferred())
+        return self._answers[-1].addCallback(lambda _: getattr(self.real, name)(*args, **options))
+
+    def answer(self) -> None:
+        """Do what was asked first, and answer."""
+        self._answers.pop(0).callback(None)
 
     def write(self, topic: str, notes: dict[str, str | None]) -> Deferred[None]:
         self.written.append(len(notes))

@@ -141,6 +141,19 @@ class RetryTests(NotifyTestCase):
         assert self.mail.titles[:2] == ["check0 is down", "check2 is down"]
         assert desk.counts == (MOST, 0, 1)
 
+    def test_added_at_the_last_moment(self) -> None:
+        """A message that comes while the one before is being erased is sent right after."""
+        threads = Threads()
+        desk = self.desk(self.mail, run=threads).start()
+        desk.begins()
+        self.notes.slow = True
+        threads.end()
+        desk.ends()
+        self.notes.slow = False
+        assert threads.works == []
+        self.notes.answer()
+        assert len(threads.works) == 1
+
 
 class ThreadTests(NotifyTestCase):
     def test_one_at_a_time(self) -> None:

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
 from twisted.logger import capturedLogs
 
-from boomerang.monitor.notify.outbox import LEASE, PATIENCE
+from boomerang.monitor.notify.entry import Entry
+from boomerang.monitor.notify.message import Message
+from boomerang.monitor.notify.outbox import LEASE, PATIENCE, Outbox
 from boomerang.monitor.notify.service import ROUND
-from tests.monitor.notify.desk import TOPIC, Address, Desk, NotifyTestCase, Threads, lines
+from tests.monitor.notify.desk import EPOCH, TOPIC, Address, Desk, NotifyTestCase, Threads, lines
 
 DAY = 86400.0
 
@@ -173,3 +177,21 @@ class StoreTests(NotifyTestCase):
         self.notes.asked.clear()
         desk.pass_seconds(10 * ROUND)
         assert self.notes.asked == ["read"] * 10
+
+    def test_gone_while_it_is_written(self) -> None:
+        """What is given up while it is being written is erased afterwards."""
+        store: Any = self.notes
+        outbox = Outbox(store, environment="test", holder="one", clock=self.clock)
+        self.successResultOf(Deferred.fromCoroutine(outbox.keep()))
+        entry = Entry("1", "mailto", EPOCH, Message("t", "b", "failure"))
+        outbox.add(entry)
+        self.notes.slow = True
+        keeping = Deferred.fromCoroutine(outbox.keep())
+        self.notes.answer()  # the lease
+        outbox.remove(entry.key)
+        self.notes.answer()
+        self.successResultOf(keeping)
+        assert set(self.notes.kept()) == {"1"}
+        self.notes.slow = False
+        self.successResultOf(Deferred.fromCoroutine(outbox.keep()))
+        assert self.notes.kept() == {}

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import threading
 from functools import partial
 
 import pytest
@@ -55,15 +54,6 @@ async def test_hanging() -> None:
     """A server that does not answer is left after the time that the URL says (4 s without)."""
     async with listening(Listener(hanging=True)) as where:
         assert await send(f"json://{where}?rto=0.1") is False
-
-
-async def test_in_our_thread() -> None:
-    """Apprise works in the thread that calls it: its own would hold up the end of the process."""
-    async with listening(Listener()) as where:
-        await in_thread(lambda: None)  # our own thread is there from now on
-        before = set(threading.enumerate())
-        await send(f"json://{where}")
-        assert set(threading.enumerate()) == before
 
 
 def test_channels() -> None:

@@ -105,6 +105,18 @@ class StopTests(NotifyTestCase):
         self.successResultOf(stopped)
         assert len(self.notes.kept()) == 1
 
+    def test_before_an_attempt(self) -> None:
+        """A message that is still being written when the service stops is not sent any more."""
+        desk = self.desk(self.mail).start()
+        self.notes.slow = True
+        desk.begins()
+        stopped = desk.service.stopService()
+        self.notes.slow = False
+        self.notes.answer()
+        self.successResultOf(stopped)
+        assert self.mail.attempts == 0
+        assert len(self.notes.kept()) == 1
+
     def test_hanging_store(self) -> None:
         """A store that hangs as well does not make it more than two seconds."""
         desk = self.desk(self.mail, run=Threads()).start()
