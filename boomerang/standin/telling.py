@@ -104,7 +104,7 @@ def _heard(told: Heard, event: Event, product: str) -> tuple[str, str]:
 _WORDS: Final[dict[type[Any], Callable[[Any, Event, str], tuple[str, str]]]] = {
     Asked: _asked,
     Answered: _answered,
-    Unanswered: lambda told, *_: ("no answer", told.words),
+    Unanswered: lambda told, *_: ("unanswered", told.words),
     Understood: lambda told, *_: ("TwiML", " ".join(f"<{verb}>" for verb in told.verbs) or "empty"),
     Failed: _failed,
     Warned: lambda told, *_: ("warning", f"{told.code}: {told.words}"),

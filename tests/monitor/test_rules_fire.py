@@ -296,6 +296,12 @@ CASES: list[tuple[str, Series, str, list[str]]] = [
         "20m",
         [LOST],
     ),
+    (
+        "few-lost-of-few",
+        {**NOTHING_DECIDED, **decisions("give-up", "0x9 0+1x50")},
+        "20m",
+        [LOST],
+    ),
     ("many-apologies", decisions("apology", "0x9 0+5x50"), "15m", [MANY_LOST]),
     ("one-apology", decisions("apology", "0x9 1x50"), "12m", []),
     (

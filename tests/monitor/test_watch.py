@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import pytest
@@ -11,78 +12,16 @@ from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
 from boomerang.monitor.outage import Outage
-from boomerang.monitor.pace import LONGEST_START
 from boomerang.monitor.records import FOR_EVER
 from boomerang.monitor.result import Reason, Result
 from boomerang.monitor.watch import ROUND
 from boomerang.settings.checks import Check
 from boomerang.stores.interfaces import StoreUnavailable
 from boomerang.stores.notes_memory import MemoryNotes
-from tests.monitor.watching import EPOCH, Bench, Heard
-
-WEB = Check(name="web", url="https://app.example.com/", interval=10.0, timeout=4.0, slow=2.0)
-CLOUD = Check(name="cloud", url="https://cloud.example.com/", interval=10.0, timeout=4.0, slow=2.0)
-
-
-class Fickle:
-    """A store that is away when it is told to be."""
-
-    def __init__(self, notes: MemoryNotes) -> None:
-        self._notes = notes
-        self.away = False
-
-    def __getattr__(self, name: str) -> Any:
-        if self.away:
-            return lambda *args, **options: fail(StoreUnavailable("gone fishing"))
-        return getattr(self._notes, name)
-
-
-class WatchTestCase(SynchronousTestCase):
-    """A watch, with probes that answer at once unless they are told otherwise."""
-
-    def setUp(self) -> None:
-        self.clock = Clock()
-        self.notes = MemoryNotes(self.clock)
-
-    def bench(self, *checks: Check, **options: Any) -> Bench:
-        notes = options.pop("notes", self.notes)
-        return Bench(checks or (WEB,), notes, clock=self.clock, **options)
-
-    def started(self, *checks: Check, **options: Any) -> Bench:
-        bench = self.bench(*checks, **options)
-        bench.watch.startService()
-        self.clock.advance(0)
-        return bench
-
-    def do(self, work: Any) -> Deferred[Any]:
-        return Deferred.fromCoroutine(work)
-
+from tests.monitor.watching import CLOUD, EPOCH, WEB, Heard, WatchTestCase
 
 class WatchTests(WatchTestCase):
     """`Watch`."""
-
-    def test_pace(self) -> None:
-        """A check runs at its interval."""
-        bench = self.started()
-        bench.pass_seconds(35)
-        assert bench.probes.runs["web"] == [0.0, 10.0, 20.0, 30.0]
-
-    def test_start_is_spread(self) -> None:
-        """The first runs are spread over the interval, and over ten seconds at the most."""
-        late = evolve(WEB, name="late", interval=600.0)
-        bench = self.started(WEB, late, evolve(WEB, name="often", interval=4.0), jitter=0.5)
-        bench.pass_seconds(16)
-        assert bench.probes.runs["often"][0] == 2.0
-        assert bench.probes.runs["web"][0] == 0.5 * 10.0
-        assert bench.probes.runs["late"] == [0.5 * LONGEST_START]
-
-    def test_no_overlap(self) -> None:
-        """A run that takes longer than the interval delays the next; time is not caught up."""
-        bench = self.started(evolve(WEB, interval=3.0))
-        bench.probes.hanging.add("web")
-        bench.pass_seconds(14)
-        assert bench.probes.runs["web"] == [0.0, 3.0, 9.0]
-        assert bench.probes.cancelled == ["web", "web"]
 
     def test_outage(self) -> None:
         """Three failures in a row begin an outage, two successes end it, each told once."""
@@ -154,63 +93,6 @@ class WatchTests(WatchTestCase):
         bench.pass_seconds(ROUND)
         assert self.successResultOf(self.do(records.outages())) == {}
 
-    def test_one_of_several_watches(self) -> None:
-        """Of two processes on one store one watches; the other takes over when it dies."""
-        first, second = self.started(holder="one"), self.started(holder="two")
-        self.clock.pump([1.0] * 30)
-        assert (len(first.probes.runs["web"]), second.probes.runs["web"]) == (4, [])
-        assert first.watch.at_work()
-        assert not second.watch.at_work()
-        first.watch._rounds.stop()  # it hangs
-        self.clock.pump([1.0] * 30)
-        assert second.watch.leads
-        assert second.probes.runs["web"]
-
-    def test_hands_over(self) -> None:
-        """A process that stops hands the watch over at once."""
-        first, second = self.started(holder="one"), self.started(holder="two")
-        self.successResultOf(first.watch.stopService())
-        self.clock.pump([1.0] * round(ROUND))
-        assert second.watch.leads
-
-    def test_steps_down(self) -> None:
-        """A process whose lease another one has taken stops its checks, those under way too."""
-        bench = self.started(holder="one")
-        bench.probes.hanging.add("web")
-        bench.pass_seconds(11)
-        self.successResultOf(self.notes.lease("watch.test", holder="one", seconds=0))
-        self.successResultOf(self.notes.lease("watch.test", holder="two", seconds=100))
-        bench.pass_seconds(50)
-        assert not bench.watch.leads
-        assert bench.probes.runs["web"] == [0.0, 10.0]
-        assert bench.probes.cancelled
-
-    def test_store_away_at_start(self) -> None:
-        """Without a store it watches all the same, a lease's time later."""
-        fickle = Fickle(self.notes)
-        fickle.away = True
-        bench = self.started(notes=fickle)
-        bench.pass_seconds(20)
-        assert bench.probes.runs["web"] == []
-        bench.pass_seconds(20)
-        assert len(bench.probes.runs["web"]) >= 1
-
-    def test_store_away_later(self) -> None:
-        """While the store is away the checks go on, and what they found is written later."""
-        fickle = Fickle(self.notes)
-        bench = self.started(notes=fickle)
-        fickle.away = True
-        bench.probes.failing["web"] = Reason.TLS
-        bench.pass_seconds(300)
-        assert bench.heard.outages == ["+web"]
-        fickle.away = False
-        bench.pass_seconds(2 * ROUND)
-        kept = self.successResultOf(self.do(bench.records.kept(["web"])))
-        assert [each.well for each in kept.results["web"][:3]] == [True, False, False]
-        assert len(kept.results["web"]) >= 31
-        assert kept.stood["web"] == ("down", EPOCH + 10.0)
-        assert kept.outages["web"].reason is Reason.TLS
-
     def test_stop(self) -> None:
         """Stopping cancels what is under way and leaves no call behind."""
         bench = self.started(WEB, CLOUD, jitter=0.5)
@@ -221,17 +103,21 @@ class WatchTests(WatchTestCase):
         assert self.clock.getDelayedCalls() == []
 
     def test_at_work(self) -> None:
-        """It is at work while each check runs; a loop that has ended shows after a while."""
-        bench = self.bench()
-        assert not bench.watch.at_work()
-        bench.watch.startService()
-        bench.pass_seconds(120)
-        assert bench.watch.at_work()
-        bench.watch._pace._loops[0].stop()
-        bench.pass_seconds(30)
-        assert bench.watch.at_work()
-        bench.pass_seconds(30)
-        assert not bench.watch.at_work()
+        """It is at work where it watches, as long as no check misses its turn."""
+        first, second = self.started(holder="one"), self.started(holder="two")
+        self.clock.pump([1.0] * 60)
+        assert (first.watch.at_work(), second.watch.at_work()) == (True, False)
+        self.successResultOf(first.watch.stopService())
+        assert not first.watch.at_work()
+
+    def test_at_work_after_a_pause(self) -> None:
+        """A check that has been paused for long has missed no turn when it goes on."""
+        bench = self.started(evolve(WEB, interval=10.0, timeout=1.0))
+        self.successResultOf(self.do(bench.records.pause("web", until=EPOCH + 605.0)))
+        for _ in range(620):
+            bench.pass_seconds(1)
+            assert bench.watch.at_work()
+        assert bench.probes.runs["web"] == [0.0, 610.0, 620.0]
 
     def test_results_are_bounded(self) -> None:
         """The last hundred results of a check are kept, here and in the store."""

@@ -1,13 +1,16 @@
-"""A watch on a clock that stands still, with probes that answer as they are told."""
+"""A watch on a clock that stands still; probes and store answer as they are told."""
 
 from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Sequence
+from functools import partial
+from typing import Any
 
 from attrs import define, field
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import Deferred, fail
 from twisted.internet.task import Clock
+from twisted.trial.unittest import SynchronousTestCase
 
 from boomerang.monitor.outage import Outage
 from boomerang.monitor.panel import Panel
@@ -16,10 +19,14 @@ from boomerang.monitor.result import CheckFailed, Reason, Result
 from boomerang.monitor.run import Trace
 from boomerang.monitor.watch import Watch
 from boomerang.settings.checks import Check
-from boomerang.stores.interfaces import NoteStore
+from boomerang.stores.interfaces import NoteStore, StoreUnavailable
+from boomerang.stores.notes_memory import MemoryNotes
 
 EPOCH = 1_800_000_000.0
 """What the wall clock says when the other one stands at 0."""
+
+WEB = Check(name="web", url="https://app.example.com/", interval=10.0, timeout=4.0, slow=2.0)
+CLOUD = Check(name="cloud", url="https://cloud.example.com/", interval=10.0, timeout=4.0, slow=2.0)
 
 
 @define
@@ -61,6 +68,38 @@ class Heard:
         self.outages.append(f"-{outage.check}")
 
 
+class Fickle:
+    """A store that is away, or answers when it is told to."""
+
+    def __init__(self, notes: MemoryNotes) -> None:
+        self._notes = notes
+        self.away = False
+        self.slow = False
+        self.waiting: list[tuple[str, Deferred[None]]] = []
+
+    def __getattr__(self, name: str) -> Any:
+        if self.away:
+            return lambda *args, **options: fail(StoreUnavailable("gone fishing"))
+        method = getattr(self._notes, name)
+        return partial(self._later, name, method) if self.slow else method
+
+    def _later(self, name: str, method: Any, *args: Any, **options: Any) -> Deferred[Any]:
+        told: Deferred[None] = Deferred()
+        self.waiting.append((name, told))
+        return told.addCallback(lambda _: method(*args, **options))
+
+    @property
+    def asked(self) -> list[str]:
+        """What waits for an answer."""
+        return [name for name, _ in self.waiting]
+
+    def answer(self) -> None:
+        """Answer what waits, and what is asked next before that is done."""
+        waiting, self.waiting = self.waiting, []
+        for _, told in waiting:
+            told.callback(None)
+
+
 class Bench:
     """A watch and what is around it; several of them may share a clock and a store."""
 
@@ -94,3 +133,24 @@ class Bench:
     def pass_seconds(self, seconds: float) -> None:
         """Let time pass, in steps of a second."""
         self.clock.pump([1.0] * round(seconds))
+
+
+class WatchTestCase(SynchronousTestCase):
+    """A watch, with probes that answer at once unless they are told otherwise."""
+
+    def setUp(self) -> None:
+        self.clock = Clock()
+        self.notes = MemoryNotes(self.clock)
+
+    def bench(self, *checks: Check, **options: Any) -> Bench:
+        notes = options.pop("notes", self.notes)
+        return Bench(checks or (WEB,), notes, clock=self.clock, **options)
+
+    def started(self, *checks: Check, **options: Any) -> Bench:
+        bench = self.bench(*checks, **options)
+        bench.watch.startService()
+        self.clock.advance(0)
+        return bench
+
+    def do(self, work: Any) -> Deferred[Any]:
+        return Deferred.fromCoroutine(work)

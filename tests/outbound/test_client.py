@@ -74,7 +74,7 @@ async def test_answer() -> None:
 
 
 async def test_compressed() -> None:
-    """A compressed answer is unpacked, and the cap is for what comes out: a bomb does not go off."""
+    """A compressed answer is unpacked; the cap is for what comes out, so that no bomb goes off."""
     bomb = gzip.compress(b"0" * 1_000_000)
     packed = page(bomb, headers=["Content-Encoding: gzip", "Content-Type: text/plain"])
     async with client() as outbound, serving(answers(packed)) as server:
