@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from boomerang.cli.running import WELL, Command
+from boomerang.cli.running import WELL, Command, CommandFailed
+from boomerang.monitor.libraries import MissingExtra
+from boomerang.monitor.notify.making import notify_problems
 from boomerang.settings import Settings
 from boomerang.settings.load import Declared, declared_entries, declared_settings, keys_of
 from boomerang.urls import without_secrets
@@ -17,6 +19,12 @@ class CheckConfig(Command):
     synopsis = "Usage: boomerang check-config [options]"
 
     def run(self, settings: Settings) -> int:
+        try:
+            problems = notify_problems(settings.notify.urls)
+        except MissingExtra as error:
+            problems = [str(error)]
+        if problems:
+            raise CommandFailed("; ".join(problems))
         for line in described(settings):
             print(line)
         print("the settings are good")

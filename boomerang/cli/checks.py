@@ -4,25 +4,20 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from math import inf
 from typing import Any, Final
 
-from twisted.internet.defer import TimeoutError
 from twisted.python import usage
 
 from boomerang.cli.arguments import OptionsAnywhere
+from boomerang.cli.records import records_of
 from boomerang.cli.running import WELL, CommandFailed, ReactorCommand
 from boomerang.monitor.listing import listing
 from boomerang.monitor.panel import Panel
-from boomerang.monitor.records import FOR_EVER, Records
+from boomerang.monitor.records import FOR_EVER
 from boomerang.monitor.service import checks_of
 from boomerang.settings import Settings
-from boomerang.stores.address import MemoryAddress, unverified
-from boomerang.stores.interfaces import StoreUnavailable
-from boomerang.stores.opening import make_stores
 
 _PART: Final = re.compile(r"(\d+(?:\.\d+)?)(d|h|min|m|s)")
 _SECONDS: Final = {"d": 86400, "h": 3600, "min": 60, "m": 60, "s": 1}
@@ -55,7 +50,7 @@ class Pause(OptionsAnywhere, ReactorCommand):
     async def act(self, settings: Settings, reactor: Any) -> int:
         name = _known(settings, self["name"])
         until = time.time() + self["span"]
-        async with _records(settings, reactor) as records:
+        async with records_of(settings, reactor) as records:
             await records.pause(name, until=until)
         if until == inf:
             print(f"{name} is paused until: boomerang checks resume {name}")
@@ -76,7 +71,7 @@ class Resume(OptionsAnywhere, ReactorCommand):
 
     async def act(self, settings: Settings, reactor: Any) -> int:
         name = _known(settings, self["name"])
-        async with _records(settings, reactor) as records:
+        async with records_of(settings, reactor) as records:
             await records.resume(name)
         print(f"{name} goes on within seconds")
         return WELL
@@ -97,7 +92,7 @@ class Checks(ReactorCommand):
             print("nothing is checked: name a [[check]], or set public_url")
             return WELL
         panel, now = Panel(checks), time.time()
-        async with _records(settings, reactor) as records:
+        async with records_of(settings, reactor) as records:
             panel.restore(await records.kept([check.name for check in checks]), now=now)
             panel.pauses = await records.pauses()
         for line in listing(panel.view(now=now), now=now):
@@ -110,21 +105,3 @@ def _known(settings: Settings, name: str) -> str:
     if name not in known:
         raise CommandFailed(f"{name} is not a check; there are: {', '.join(known) or 'none'}")
     return name
-
-
-@asynccontextmanager
-async def _records(settings: Settings, reactor: Any) -> AsyncIterator[Records]:
-    """What the daemon has in the store, which is how the two speak with each other."""
-    if isinstance(settings.store, MemoryAddress):
-        raise CommandFailed("the store memory: is the daemon's own, nobody else can look into it")
-    address = settings.store if settings.store_tls_verify else unverified(settings.store)
-    stores = make_stores(address, reactor)
-    try:
-        await stores.claims.open()
-        yield Records(stores.notes, environment=settings.environment, clock=reactor)
-    except StoreUnavailable as error:
-        raise CommandFailed(str(error)) from None
-    except TimeoutError:
-        raise CommandFailed(f"{settings.store} does not answer") from None
-    finally:
-        await stores.claims.close()

@@ -8,6 +8,7 @@ from typing import Final
 from boomerang.endpoints.patterns import Pattern, parse_path
 from boomerang.endpoints.rules import EndpointRules, rules_for
 from boomerang.endpoints.table import EndpointTable
+from boomerang.retry.hold import LONGEST
 from boomerang.retry.policy import repeating_can_help
 from boomerang.settings.endpoints import Endpoint
 from boomerang.settings.retry import RetrySettings
@@ -96,6 +97,8 @@ def _hold(rules: EndpointRules, product: str) -> Iterator[str]:
         yield f"held: {longest:g} s"
     else:
         yield f"held: until {without_secrets(rules.probe)} answers, {longest:g} s at most"
+    if longest > LONGEST and rules.hold_message is not None:
+        yield f"  (hears before: {rules.hold_message})"
     if product == "messaging" and longest < rules.hold_limit and rules.probe is not None:
         yield f"  (not {rules.hold_limit:g} s: Twilio waits no longer for the answer to a message)"
     if rules.circuit:
