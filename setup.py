@@ -32,6 +32,7 @@ setup(
         "idna >= 3.7",
         "klein >= 24.8",
         "prometheus-client >= 0.22",
+        "requests >= 2.31",
         "treq >= 24.9",
         "twilio >= 9.13",
         "txredisapi >= 1.6",

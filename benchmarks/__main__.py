@@ -15,7 +15,7 @@ from typing import Any
 
 import attrs
 
-from benchmarks import cpu, held, held_figures, patterns
+from benchmarks import cpu, held, held_figures, monitor, patterns
 from benchmarks.figures import Figure, figures_table
 from benchmarks.processes import raise_file_limit
 from benchmarks.servers import MEMORY, SQLITE, ServerError
@@ -32,10 +32,28 @@ class Plan:
     held: Sequence[int]
     turnover_seconds: float
     grace: float
+    monitor_rounds: int
+    monitor_seconds: float
 
 
-FULL = Plan(cpu_rounds=5, cpu_seconds=6, held=(1_000, 10_000), turnover_seconds=20, grace=30)
-QUICK = Plan(cpu_rounds=3, cpu_seconds=2, held=(1_000,), turnover_seconds=12, grace=10)
+FULL = Plan(
+    cpu_rounds=5,
+    cpu_seconds=6,
+    held=(1_000, 10_000),
+    turnover_seconds=20,
+    grace=30,
+    monitor_rounds=5,
+    monitor_seconds=20,
+)
+QUICK = Plan(
+    cpu_rounds=3,
+    cpu_seconds=2,
+    held=(1_000,),
+    turnover_seconds=12,
+    grace=10,
+    monitor_rounds=2,
+    monitor_seconds=10,
+)
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -66,9 +84,9 @@ def main(arguments: Sequence[str]) -> int:
 def parser() -> argparse.ArgumentParser:
     """The command line."""
     made = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
-    made.add_argument("part", nargs="?", choices=("all", "cpu", "held"), default="all")
+    made.add_argument("part", nargs="?", choices=("all", "cpu", "held", "monitor"), default="all")
     made.add_argument("--quick", action="store_true", help="fewer and shorter rounds")
-    made.add_argument("--rounds", type=positive, metavar="N", help="rounds of the part cpu")
+    made.add_argument("--rounds", type=positive, metavar="N", help="rounds of cpu and monitor")
     made.add_argument("--held", type=positive, nargs="+", metavar="N", help="how many to hold")
     made.add_argument("--json", type=Path, metavar="FILE", help="write the results there, too")
     return made
@@ -86,7 +104,7 @@ def plan_for(options: argparse.Namespace) -> Plan:
     """The plan that the options ask for."""
     plan = QUICK if options.quick else FULL
     if options.rounds is not None:
-        plan = attrs.evolve(plan, cpu_rounds=options.rounds)
+        plan = attrs.evolve(plan, cpu_rounds=options.rounds, monitor_rounds=options.rounds)
     if options.held is not None:
         plan = attrs.evolve(plan, held=sorted(options.held))
     return plan
@@ -94,10 +112,11 @@ def plan_for(options: argparse.Namespace) -> Plan:
 
 def impossible(part: str, plan: Plan, file_limit: int) -> str:
     """Why this machine cannot carry out the plan; empty if it can."""
-    missing = [program for program in ("wrk", "redis-server") if not shutil.which(program)]
+    needed = () if part == "monitor" else ("wrk", "redis-server")
+    missing = [program for program in needed if not shutil.which(program)]
     if missing:
         return f"not installed: {', '.join(missing)}"
-    most = 0 if part == "cpu" else max(plan.held)
+    most = max(plan.held) if part in ("all", "held") else 0
     if most + _SPARE_FILES > file_limit:
         return (
             f"{most:,} held requests need {most + _SPARE_FILES:,} open files each in server and "
@@ -131,6 +150,18 @@ def run(part: str, plan: Plan) -> dict[str, Any]:
         for subject in (SQLITE, MEMORY):
             conclusions += held_figures.conclusions(runs, subject)
         results["held"] = [attrs.asdict(each) for each in runs]
+    if part in ("all", "monitor"):
+        watched = list(
+            monitor.measure(
+                plan.monitor_rounds,
+                idle_seconds=plan.monitor_seconds,
+                grace=plan.grace,
+                progress=progress,
+            )
+        )
+        print(f"\nChecks beside held requests\n\n{monitor.report(watched)}", flush=True)
+        conclusions += monitor.conclusions(watched)
+        results["monitor"] = [attrs.asdict(each) for each in watched]
     print(f"\nTargets\n\n{figures_table(conclusions)}")
     results["figures"] = [{**attrs.asdict(figure), "holds": figure.holds} for figure in conclusions]
     return results

@@ -69,6 +69,8 @@ OVERSHOOT_EVEN = Target(at_most=10, unit="ms")
 OVERSHOOT_TURNOVER = Target(at_most=25, unit="ms")
 OVERSHOOT_BURST_FROM_SENT = Target(at_most=1000, unit="ms")
 OVERSHOOT_BURST_FROM_SYN = Target(at_most=2000, unit="ms")
+OVERSHOOT_OF_CHECKS = Target(at_most=5, unit="ms")
+CPU_OF_CHECKS = Target(at_most=25, unit="%")
 NONE_FAILED = Target(at_most=0, unit="requests")
 
 

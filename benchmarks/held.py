@@ -49,15 +49,15 @@ def _run(name: str, pattern: str, held: int, template: Order) -> HeldRun:
         warm_up = attrs.evolve(
             order, first_number=_WARM_UP_NUMBER, count=_WARM_UP_COUNT, per_second=0.0
         )
-        _drive(warm_up, server.pids)
+        drive(warm_up, server.pids)
         idle_kib = resident_kib(server.pids)
-        outcome, samples = _drive(order, server.pids)
+        outcome, samples = drive(order, server.pids)
     return summary(
         order, outcome, samples, server=name, pattern=pattern, held=held, idle_kib=idle_kib
     )
 
 
-def _drive(order: Order, pids: Sequence[int]) -> tuple[Outcome, list[MemorySample]]:
+def drive(order: Order, pids: Sequence[int]) -> tuple[Outcome, list[MemorySample]]:
     """Let the driver carry out the order, and read the server's memory all the while."""
     samples = []
     with tempfile.TemporaryDirectory(prefix="benchmark-") as path:

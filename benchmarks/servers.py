@@ -50,25 +50,30 @@ class _Launch:
 
 
 @contextmanager
-def serving(name: str, *, wait: float) -> Iterator[Server]:
-    """The named server, fresh and empty, holding requests for `wait` seconds."""
+def serving(name: str, *, wait: float, settings: str = "") -> Iterator[Server]:
+    """The named server, fresh and empty, holding requests for `wait` seconds.
+
+    `settings` are further ones of boomerang's, as in its file.
+    """
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="benchmark-")))
         redis_url = ""
         if name in (PEER, REDIS):
             redis_url = f"redis://127.0.0.1:{stack.enter_context(_redis(folder))}/0"
-        port = _free_port()
+        port = free_port()
         if name == PEER:
             launch = peer_launch(port, wait=wait, redis_url=redis_url)
         else:
             store = {MEMORY: "memory:", SQLITE: f"sqlite:{folder}/claims.db", REDIS: redis_url}
-            launch = boomerang_launch(port, wait=wait, store=store[name])
+            config = folder / "settings.toml"
+            config.write_text(settings)
+            launch = boomerang_launch(port, wait=wait, store=store[name], config=config)
         log = folder / "server.log"
         environment = {**clean_environment(os.environ), **launch.environment}
         process = stack.enter_context(
             running(launch.command, folder=folder, output=log, environment=environment)
         )
-        _wait_until(lambda: _answers(port, launch), process, name=name, log=log)
+        wait_until(lambda: _answers(port, launch), process, name=name, log=log)
         yield Server(name=name, port=port, pids=family(process.pid))
 
 
@@ -92,11 +97,12 @@ def peer_launch(port: int, *, wait: float, redis_url: str) -> _Launch:
     )
 
 
-def boomerang_launch(port: int, *, wait: float, store: str) -> _Launch:
+def boomerang_launch(port: int, *, wait: float, store: str, config: Path) -> _Launch:
     """How boomerang is started: one process, with its log of decisions."""
     twistd = str(Path(sys.executable).parent / "twistd")
     listen = f"tcp:{port}:interface=127.0.0.1"
     options = {
+        "--config": str(config),
         "--listen": listen,
         "--store": store,
         "--retry-wait": f"{wait:g}",
@@ -113,16 +119,17 @@ def boomerang_launch(port: int, *, wait: float, store: str) -> _Launch:
 
 @contextmanager
 def _redis(folder: Path) -> Iterator[int]:
-    port = _free_port()
+    port = free_port()
     keep_nothing = ["--save", "", "--appendonly", "no", "--dir", str(folder)]
     command = ["redis-server", "--port", str(port), "--bind", "127.0.0.1", *keep_nothing]
     log = folder / "redis.log"
     with running(command, folder=folder, output=log) as process:
-        _wait_until(lambda: _pongs(port), process, name="redis-server", log=log)
+        wait_until(lambda: _pongs(port), process, name="redis-server", log=log)
         yield port
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """A port of 127.0.0.1 that nobody listens at."""
     with socket.create_server(("127.0.0.1", 0)) as probe:
         port: int = probe.getsockname()[1]
         return port
@@ -143,7 +150,8 @@ def _answers(port: int, launch: _Launch) -> bool:
         connection.close()
 
 
-def _wait_until(ready: Callable[[], bool], process: Popen[bytes], *, name: str, log: Path) -> None:
+def wait_until(ready: Callable[[], bool], process: Popen[bytes], *, name: str, log: Path) -> None:
+    """Return once a process is ready that writes to `log`. Raises `ServerError` if it is not."""
     deadline = time.monotonic() + _READY_SECONDS
     while time.monotonic() < deadline and process.poll() is None:
         try:

@@ -5,9 +5,10 @@ from __future__ import annotations
 import os
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
+from io import TextIOWrapper
 from random import SystemRandom
 from typing import Any, Final
 
@@ -60,7 +61,7 @@ class Playing(OptionsAnywhere, FreeCommand):
 
     optFlags = [["json", "j", "Print JSON, one value a line."]]
     longdesc = _EXIT
-    environment = os.environ
+    environment: Mapping[str, str] = os.environ
 
     def parseArgs(self, url: str) -> None:  # type: ignore[override]  # as Twisted means it
         self["url"] = url
@@ -94,6 +95,12 @@ class Playing(OptionsAnywhere, FreeCommand):
             "auth_token": token.split()[0] if token.strip() else None,
         }
 
+    def run(self, settings: None) -> int:
+        calm_collector()
+        if isinstance(sys.stdout, TextIOWrapper):
+            sys.stdout.reconfigure(errors="backslashreplace")  # apps may say anything
+        return super().run(settings)
+
     async def act(self, reactor: Any) -> int:
         surroundings = Surroundings.of(reactor, chance=SystemRandom())
         if self["calls"] is not None:
@@ -104,7 +111,6 @@ class Playing(OptionsAnywhere, FreeCommand):
         return _STATUS[played.outcome]
 
     async def _storm(self, surroundings: Surroundings, reactor: Any) -> int:
-        calm_collector()
         calls: int = self["calls"]
         room = room_for_held(calls)
         if room < calls:

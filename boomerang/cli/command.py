@@ -14,6 +14,7 @@ from boomerang.cli.checks import Checks
 from boomerang.cli.endpoints import Endpoints
 from boomerang.cli.message import PlayMessage
 from boomerang.cli.running import FAILED, CommandFailed, Group, chosen
+from boomerang.cli.twilio import Twilio
 
 
 class Boomerang(Group):
@@ -26,6 +27,7 @@ class Boomerang(Group):
         ("alerts", None, Alerts, "Alerts of the checks: at Librato, or as Prometheus' rules."),
         ("call", None, PlayCall, "Play a call as Twilio does, to try an app's failover."),
         ("message", None, PlayMessage, "Play an incoming message as Twilio does."),
+        ("twilio", None, Twilio, "Whether everything at Twilio points here, and making it so."),
     ]
     synopsis = "Usage: boomerang COMMAND [options]"
 

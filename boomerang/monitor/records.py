@@ -45,7 +45,7 @@ class Records:
 
     async def results(self, checks: Sequence[str]) -> dict[str, list[Result]]:
         """The last results of these checks, oldest first."""
-        names = {f"checks.{self.environment}.{check}": check for check in checks}
+        names = {self._journal(check): check for check in checks}
         journals = await self._in_time(self.notes.journals(list(names)))
         return {
             names[name]: _readable(results_form.from_json, entries)
@@ -55,7 +55,7 @@ class Records:
 
     async def add_results(self, results: Mapping[str, Sequence[Result]]) -> None:
         entries = {
-            f"checks.{self.environment}.{check}": [results_form.to_json(each) for each in new]
+            self._journal(check): [results_form.to_json(each) for each in new]
             for check, new in results.items()
         }
         await self._in_time(self.notes.append(entries, keep=KEPT))
@@ -85,7 +85,7 @@ class Records:
         return dict(_readable(_as_stood, found.items()))
 
     async def note_standings(self, changed: Mapping[str, Standing]) -> None:
-        notes = {check: f"{each.state.value} {each.since}" for check, each in changed.items()}
+        notes = {check: _stood_note(each) for check, each in changed.items()}
         await self._in_time(self.notes.write(f"standings.{self.environment}", notes))
 
     async def pauses(self) -> dict[str, float]:
@@ -110,27 +110,48 @@ class Records:
         name = f"watch.{self.environment}"
         await self._in_time(self.notes.lease(name, holder=holder, seconds=0))
 
+    def _journal(self, check: str) -> str:
+        """A slash stands in neither name, whereas dots may: ``eu`` and ``eu.west`` are apart."""
+        return f"checks.{self.environment}/{check}"
+
     def _in_time(self, answer: Deferred[T]) -> Deferred[T]:
         return answer.addTimeout(PATIENCE, self.clock)
+
+
+def _stood_note(standing: Standing) -> str | None:
+    return None if standing.since is None else f"{standing.state.value} {standing.since}"
 
 
 def _as_stood(note: tuple[str, str]) -> tuple[str, tuple[str, float]]:
     check, text = note
     state, since = text.split(" ")
-    return check, (state, float(since))
+    return check, (state, _instant(since))
 
 
 def _as_pause(note: tuple[str, str]) -> tuple[str, float]:
     check, until = note
-    return check, float(until)
+    return check, FOR_EVER if until == str(FOR_EVER) else _instant(until)
+
+
+def _instant(text: str) -> float:
+    try:
+        return results_form.number(float(text))
+    except TypeError as error:
+        raise ValueError(str(error)) from None
 
 
 def _readable(read: Callable[[S], T], notes: Iterable[S]) -> list[T]:
     """What can be read; what a newer or older boomerang wrote otherwise is left out."""
-    found = []
+    found, errors = [], []
     for note in notes:
         try:
             found.append(read(note))
         except ValueError as error:
-            _log.warn("a note of the monitor cannot be read: {error}", error=str(error))
+            errors.append(str(error))
+    if errors:
+        _log.warn(
+            "{count} notes of the monitor cannot be read: {error}",
+            count=len(errors),
+            error=errors[0],
+        )
     return found

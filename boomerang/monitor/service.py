@@ -6,7 +6,9 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
 from twisted.application.service import MultiService, Service
-from twisted.internet.defer import Deferred, gatherResults, maybeDeferred
+from twisted.internet.defer import Deferred, DeferredList, maybeDeferred
+from twisted.logger import Logger
+from twisted.python.failure import Failure
 
 from boomerang.monitor.panel import Panel
 from boomerang.monitor.probes.table import probes
@@ -41,6 +43,8 @@ class Monitor(MultiService):
     ``decision_watchers`` are those of the reporters that tell of the retry service, too.
     """
 
+    _log = Logger(namespace="boomerang.monitor")
+
     def __init__(
         self,
         watch: Watch,
@@ -53,6 +57,11 @@ class Monitor(MultiService):
         self._watch = watch
         self._wall_clock = wall_clock
         self._others = tuple(services)
+        self._origins = {
+            name: parse_url(check.url).origin
+            for name, check in watch.panel.checks.items()
+            if check.kind == "http"
+        }
         self.decision_watchers = tuple(decision_watchers)
         for service in (*services, watch):
             service.setServiceParent(self)
@@ -64,7 +73,12 @@ class Monitor(MultiService):
 
     async def _stop(self) -> None:
         await self._watch.stopService()
-        await gatherResults([maybeDeferred(each.stopService) for each in self._others])
+        await DeferredList(
+            [maybeDeferred(each.stopService).addErrback(self._not_stopped) for each in self._others]
+        )
+
+    def _not_stopped(self, trouble: Failure) -> None:
+        self._log.failure("a report could not be ended", trouble)
 
     def views(self) -> list[CheckView]:
         """How the checks stand; none in a process that leaves watching to another."""
@@ -74,9 +88,9 @@ class Monitor(MultiService):
         """Which origins the HTTP checks have found up or down; down if one of its checks is."""
         found: dict[tuple[str, int], bool] = {}
         for view in self.views():
+            origin = self._origins.get(view.check.name)
             known = view.paused_until is None and view.standing.state is not State.UNKNOWN
-            if view.check.kind == "http" and known:
-                origin = parse_url(view.check.url).origin
+            if origin is not None and known:
                 up = view.standing.state is not State.DOWN
                 found[origin] = found.get(origin, True) and up
         return found

@@ -31,7 +31,8 @@ class Circuit:
     """What is known of one origin; instants are seconds since the epoch.
 
     ``losses`` are the second failures in a row. ``reason`` says why it is open: ``monitor`` (a
-    check of the app is down) or ``losses``. ``trial_at`` is when the last trial began.
+    check of the app is down), ``unwatched`` (one was down when it was last heard of) or
+    ``losses``. ``trial_at`` is when the last trial began.
     """
 
     position: Position = Position.CLOSED
@@ -64,6 +65,13 @@ def found_down(circuit: Circuit, *, now: float) -> Circuit:
 def found_up(circuit: Circuit, *, now: float) -> Circuit:
     """The app has answered: to the monitor, or to a probe."""
     return circuit if circuit == Circuit() else _closed(now)
+
+
+def unwatched(circuit: Circuit, *, now: float) -> Circuit:
+    """The monitor tells no more of an app that it had found down: trials are to find out."""
+    if circuit.reason != "monitor":
+        return circuit
+    return evolve(circuit, reason="unwatched", trial_at=now)
 
 
 def admits(circuit: Circuit, *, now: float) -> tuple[bool, Circuit]:

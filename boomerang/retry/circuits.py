@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import json
+from collections import defaultdict
 from collections.abc import Callable, Mapping
-from typing import Final, Protocol
+from typing import Final, Protocol, TypeVar
 
 from attrs import evolve, frozen
 from twisted.application.service import Service
@@ -12,22 +12,22 @@ from twisted.internet.defer import Deferred, TimeoutError
 from twisted.internet.interfaces import IReactorTime
 from twisted.internet.task import LoopingCall
 from twisted.logger import Logger
+from twisted.python.failure import Failure
 
 from boomerang.retry import circuit as rules
 from boomerang.retry.awake import Ask
 from boomerang.retry.circuit import Circuit, Position
+from boomerang.retry.circuit_notes import Origin, Word, key_of, note_of, read_notes, taken_over
 from boomerang.stores.interfaces import NoteStore, StoreUnavailable
 
-Origin = tuple[str, int]
+T = TypeVar("T")
 
 ROUND: Final = 2.0
 """Seconds from one look at dead apps, at the monitor and at other processes to the next."""
 
 MOST: Final = 1000
-"""Origins that are known of; beyond it the one that was heard of longest ago is forgotten."""
-
-STALE: Final = 120.0
-"""Seconds after which another process's word is no longer believed; it repeats it in time."""
+"""Origins that are known of; beyond it the one that was heard of longest ago is forgotten, and
+one whose app is not dead before any that is."""
 
 _REPEAT: Final = 30.0
 _PATIENCE: Final = 5.0
@@ -47,6 +47,10 @@ class Known:
     changed: float = 0.0
     probe: str | None = None
 
+    @property
+    def closed(self) -> bool:
+        return self.circuit.position is Position.CLOSED
+
 
 class Circuits(Service):
     """Knows which origins are dead.
@@ -55,8 +59,6 @@ class Circuits(Service):
     down. ``ask`` asks a probe. Unless it is ``in_use`` by an endpoint, it asks and writes
     nothing. The process that learns something writes it down for the others.
     """
-
-    _log = Logger(namespace="boomerang.retry")
 
     def __init__(
         self,
@@ -69,7 +71,9 @@ class Circuits(Service):
         wall_clock: Callable[[], float],
         watcher: CircuitWatcher,
         in_use: bool,
+        most: int = MOST,
     ) -> None:
+        self._log = Logger(namespace="boomerang.retry")  # of a class, it would be the class's name
         self._notes = notes
         self._topic = topic
         self._ask = ask
@@ -78,22 +82,31 @@ class Circuits(Service):
         self._wall_clock = wall_clock
         self._watcher = watcher
         self._in_use = in_use
+        self._most = most
         self._known: dict[Origin, Known] = {}
-        self._told: dict[Origin, bool] = {}
+        self._told: Mapping[Origin, bool] = {}
         self._unwritten: set[Origin] = set()
-        self._written_at = 0.0
-        self._rounds = LoopingCall(lambda: Deferred.fromCoroutine(self._round()))
-        self._rounds.clock = clock
+        self._outdated: set[Origin] = set()
+        self._repeated_at = 0.0
+        # Two, so that a store that hangs does not keep dead apps from being asked.
+        self._loops = (
+            LoopingCall(self._look),
+            LoopingCall(lambda: Deferred.fromCoroutine(self._share())),
+        )
+        for loop in self._loops:
+            loop.clock = clock
 
     def startService(self) -> None:
         super().startService()
         if self._in_use:
-            self._rounds.start(ROUND)
+            for loop in self._loops:
+                loop.start(ROUND)
 
     def stopService(self) -> None:
         super().stopService()
-        if self._rounds.running:
-            self._rounds.stop()
+        for loop in self._loops:
+            if loop.running:
+                loop.stop()
 
     def admits(self, origin: Origin, probe: str | None) -> bool:
         """Whether a new failure of this origin gets its second chance."""
@@ -101,8 +114,7 @@ class Circuits(Service):
         if known is None:
             return True
         admitted, circuit = rules.admits(known.circuit, now=self._wall_clock())
-        if circuit is not known.circuit or probe != known.probe:
-            self._known[origin] = evolve(known, circuit=circuit, probe=probe)
+        self._known[origin] = evolve(known, circuit=circuit, probe=probe or known.probe)
         return admitted
 
     def lost(self, origin: Origin) -> None:
@@ -114,27 +126,30 @@ class Circuits(Service):
 
     def open(self) -> Mapping[Origin, Circuit]:
         """The circuits that are not closed."""
-        return {
-            origin: known.circuit
-            for origin, known in self._known.items()
-            if known.circuit.position is not Position.CLOSED
-        }
+        return {origin: known.circuit for origin, known in self._known.items() if not known.closed}
 
     def _change(self, origin: Origin, step: Callable[..., Circuit]) -> None:
-        known = self._known.pop(origin, Known(Circuit()))
+        known = self._known.get(origin, Known(Circuit()))
         now = self._wall_clock()
-        after = step(known.circuit, now=now)
-        turned = (after.position is Position.CLOSED) != (known.circuit.position is Position.CLOSED)
-        self._known[origin] = evolve(known, circuit=after, changed=now if turned else known.changed)
-        if len(self._known) > MOST:
-            del self._known[next(iter(self._known))]
-        if turned:
+        after = evolve(known, circuit=step(known.circuit, now=now))
+        if after.closed != known.closed:
+            after = evolve(after, changed=now)
             self._unwritten.add(origin)
-            self._tell(origin, after)
+        self._note(origin, known, after)
 
-    def _tell(self, origin: Origin, circuit: Circuit) -> None:
-        self._watcher.circuits_open(len(self.open()))
-        if circuit.position is Position.CLOSED:
+    def _note(self, origin: Origin, before: Known, known: Known) -> None:
+        """Something was heard of an origin, whose circuit may have been opened or closed by it."""
+        self._known.pop(origin, None)
+        self._known[origin] = known
+        if len(self._known) > self._most:
+            closed = (each for each, known in self._known.items() if known.closed)
+            del self._known[next(closed, next(iter(self._known)))]
+        if known.closed != before.closed:
+            self._watcher.circuits_open(len(self.open()))
+            self._tell(origin, known)
+
+    def _tell(self, origin: Origin, known: Known) -> None:
+        if known.closed:
             self._log.info("circuit closed origin={host}:{port}", host=origin[0], port=origin[1])
         else:
             self._log.warn(
@@ -142,85 +157,100 @@ class Circuits(Service):
                 " resort at once",
                 host=origin[0],
                 port=origin[1],
-                reason=circuit.reason,
+                reason=known.circuit.reason,
             )
 
-    async def _round(self) -> None:
-        """Nothing here may end the loop."""
+    def _look(self) -> None:
+        """See what the monitor and the dead apps say. Nothing here may end the loop."""
         try:
             self._hear_the_monitor()
-            for origin, known in list(self._known.items()):
-                if known.circuit.position is not Position.CLOSED and known.probe is not None:
-                    self._ask(known.probe).addCallback(self._answered, origin)
-            await self._share()
-        except (StoreUnavailable, TimeoutError):
-            pass  # each process knows what it has found by itself; the monitor tells of the store
+            self._ask_the_dead()
         except Exception:
-            self._log.failure("a round of the circuits failed")
+            self._log.failure("a look at dead apps failed")
 
     def _hear_the_monitor(self) -> None:
         """Only a change counts, so that a probe may know better in between."""
-        found = self._found()
-        for origin, up in found.items():
-            if self._told.get(origin, True) != up:
-                self._change(origin, rules.found_up if up else rules.found_down)
-        self._told = dict(found)
+        told, self._told = self._told, dict(self._found())
+        for origin, up in self._told.items():
+            if not up and told.get(origin, True):
+                self._change(origin, rules.found_down)
+            elif up and (not told.get(origin, True) or self._was_down_by_monitor(origin)):
+                self._change(origin, rules.found_up)
+        for origin in told.keys() - self._told.keys():
+            if self._was_down_by_monitor(origin):
+                self._change(origin, rules.unwatched)
+                self._unwritten.add(origin)
 
-    def _answered(self, awake: bool, origin: Origin) -> None:
-        if awake and origin in self._known:
-            self._change(origin, rules.found_up)
+    def _was_down_by_monitor(self, origin: Origin) -> bool:
+        """Whether the circuit is open by the word of a check, be it that of a former process."""
+        known = self._known.get(origin)
+        return known is not None and known.circuit.reason in ("monitor", "unwatched")
+
+    def _ask_the_dead(self) -> None:
+        asked: dict[str, list[Origin]] = defaultdict(list)
+        for origin, known in self._known.items():
+            if known.probe is not None and not known.closed:
+                asked[known.probe].append(origin)
+        for probe, origins in asked.items():
+            answered = self._ask(probe).addCallback(self._answered, origins)
+            answered.addErrback(self._unexpected)
+
+    def _answered(self, awake: bool, origins: list[Origin]) -> None:
+        for origin in origins:
+            if awake and origin in self._known:
+                self._change(origin, rules.found_up)
+
+    def _unexpected(self, failure: Failure) -> None:
+        self._log.failure("a question to a dead app failed", failure)
 
     async def _share(self) -> None:
         """Write down what has changed here, and believe what others have found since."""
-        now = self._wall_clock()
-        if now - self._written_at >= _REPEAT:
-            self._unwritten |= set(self.open())
-        if self._unwritten:
-            changed, self._unwritten = self._unwritten, set()
-            notes = {_key(origin): _note(self._known.get(origin), now) for origin in changed}
-            await self._notes.write(self._topic, notes).addTimeout(_PATIENCE, self._clock)
-            self._written_at = now
-        others = await self._notes.read(self._topic).addTimeout(_PATIENCE, self._clock)
-        for key, note in others.items():
-            self._believe(key, note, now)
-
-    def _believe(self, key: str, note: str, now: float) -> None:
         try:
-            host, _, port = key.rpartition(":")
-            said, origin = json.loads(note), (host, int(port))
-            position, reason = Position(said["position"]), str(said["reason"])
-            changed, since, written = (float(said[n]) for n in ("changed", "since", "written"))
-        except (ValueError, KeyError, TypeError):
-            return
-        known = self._known.get(origin, Known(Circuit()))
-        if changed <= known.changed or now - written > STALE:
-            return
-        circuit = Circuit() if position is Position.CLOSED else known.circuit
-        if circuit.position is Position.CLOSED and position is not Position.CLOSED:
-            circuit = evolve(
-                circuit, position=Position.OPEN, since=since, reason=reason, trial_at=now
-            )
-        turned = (circuit.position is Position.CLOSED) != (
-            known.circuit.position is Position.CLOSED
-        )
-        self._known[origin] = evolve(known, circuit=circuit, changed=changed)
-        if turned:
-            self._tell(origin, circuit)
+            await self._write_down()
+            notes = await self._in_time(self._notes.read(self._topic))
+            self._hear_the_others(read_notes(notes), now=self._wall_clock())
+        except (StoreUnavailable, TimeoutError):
+            pass  # each process knows what it has found by itself; the monitor tells of the store
+        except Exception:
+            self._log.failure("circuits could not be shared")
 
+    def _in_time(self, asked: Deferred[T]) -> Deferred[T]:
+        return asked.addTimeout(_PATIENCE, self._clock)
 
-def _key(origin: Origin) -> str:
-    return f"{origin[0]}:{origin[1]}"
+    async def _write_down(self) -> None:
+        now = self._wall_clock()
+        repeating = now - self._repeated_at >= _REPEAT
+        changed, self._unwritten = self._unwritten, set()
+        said = changed | {each for each in self.open() if repeating and self._vouches_for(each)}
+        notes: dict[str, str | None] = {key_of(each): None for each in self._outdated}
+        for origin in said & self._known.keys():
+            known = self._known[origin]
+            notes[key_of(origin)] = note_of(known.circuit, changed=known.changed, now=now)
+        try:
+            if notes:
+                await self._in_time(self._notes.write(self._topic, notes))
+        except Exception:
+            self._unwritten |= changed & self._known.keys()
+            raise
+        if repeating:
+            self._repeated_at = now
 
+    def _vouches_for(self, origin: Origin) -> bool:
+        """Whether this process knows by itself that the app is dead."""
+        return self._known[origin].circuit.reason == "losses" or self._told.get(origin) is False
 
-def _note(known: Known | None, now: float) -> str | None:
-    """What the others are told; of a circuit that is forgotten, that nothing is known."""
-    if known is None:
-        return None
-    data = {
-        "position": known.circuit.position.value,
-        "reason": known.circuit.reason,
-        "since": known.circuit.since,
-        "changed": known.changed,
-        "written": now,
-    }
-    return json.dumps(data)
+    def _hear_the_others(self, said: Mapping[Origin, Word], *, now: float) -> None:
+        self._outdated = {each for each, word in said.items() if word.is_to_be_erased(now=now)}
+        believed = {each: word for each, word in said.items() if word.is_believed(now=now)}
+        for origin, word in believed.items():
+            known = self._known.get(origin, Known(Circuit()))
+            if word.changed > known.changed:
+                circuit = taken_over(known.circuit, word, now=now)
+                self._note(origin, known, evolve(known, circuit=circuit, changed=word.changed))
+        for origin in self.open().keys() - self._told.keys():
+            checked = origin in believed and believed[origin].tells_of_a_check()
+            reason = self._known[origin].circuit.reason
+            if reason == "monitor" and not checked:
+                self._change(origin, rules.unwatched)
+            elif reason == "unwatched" and checked:
+                self._change(origin, rules.found_down)

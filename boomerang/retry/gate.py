@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
+from operator import attrgetter
 from typing import Final
 
 from attrs import define, frozen
@@ -52,23 +53,26 @@ class Gate:
         due: float,
         limit: float,
         turn: float | None = None,
+        waited: float = 0.0,
     ) -> Deferred[bool]:
         """Fires when the request may go: ``due`` seconds from now, or once the app has answered.
 
         Where others go first it may be later, but not later than ``limit`` seconds from now. With
-        ``turn`` it fires with false after that many seconds, unless it may go before. Cancelling
-        it (the client hung up) takes the request out.
+        ``turn`` it fires with false after that many seconds, unless it may go before. Who has
+        ``waited`` already, in turns before this one, keeps its place. Cancelling it (the client
+        hung up) takes the request out.
         """
+        stay = _Stay(due=due, limit=max(due, limit), turn=turn, waited=waited)
         queue = self._queues.get((origin, terms))
         if queue is not None:
-            return queue.add(due=due, limit=max(due, limit), turn=turn)
+            return queue.add(stay)
         queue = self._queues[origin, terms] = _Queue(
             terms.rate,
             clock=self._clock,
             random=self._random,
             empty=partial(self._close, origin, terms),
         )
-        gone = queue.add(due=due, limit=max(due, limit), turn=turn)
+        gone = queue.add(stay)
         if terms.probe is not None:  # whose answer may be there at once
             self._questions.begin(terms.probe, queue.release)
         return gone
@@ -79,14 +83,26 @@ class Gate:
             self._questions.end(terms.probe, queue.release)
 
 
+@frozen
+class _Stay:
+    """How long a request is to stay; see `Gate.wait`."""
+
+    due: float
+    limit: float
+    turn: float | None
+    waited: float
+
+
 @define(eq=False)
 class _Held:
-    """One request; ``limit`` is the instant at which it goes whatever happens."""
+    """One request: the instant at which it came, and that at which it goes whatever happens."""
 
+    came: float
     limit: float
     gone: Deferred[bool]
     timer: IDelayedCall | None = None
     turn: IDelayedCall | None = None
+    leaving: bool = False
 
 
 class _Queue:
@@ -110,25 +126,24 @@ class _Queue:
         self._looked_at = clock.seconds()
         self._ticking: IDelayedCall | None = None
 
-    def add(self, *, due: float, limit: float, turn: float | None) -> Deferred[bool]:
+    def add(self, stay: _Stay) -> Deferred[bool]:
         gone: Deferred[bool] = Deferred(self._forget)
-        held = _Held(self._clock.seconds() + limit, gone)
-        held.timer = self._clock.callLater(due, self._is_due, held)
-        if turn is not None:
-            held.turn = self._clock.callLater(turn, self._fire, held, False)
+        now = self._clock.seconds()
+        held = _Held(now - stay.waited, now + stay.limit, gone)
+        held.timer = self._clock.callLater(stay.due, self._is_due, held)
+        if stay.turn is not None:
+            held.turn = self._clock.callLater(stay.turn, self._fire, held, False)
         self._held[gone] = held
         return gone
 
     def release(self) -> None:
-        """The app is awake: all that are held are due."""
+        """The app is awake: all that are held are due, but those that are about to go keep that."""
         for held in list(self._held.values()):
-            if held.gone not in self._due:
+            if held.gone in self._held and held.gone not in self._due and not held.leaving:
                 self._is_due(held)
 
     def _is_due(self, held: _Held) -> None:
-        if held.timer is not None and held.timer.active():
-            held.timer.cancel()
-        held.timer = None
+        _cancel(held.timer)
         if self._rate <= 0:
             self._fire(held, True)
             return
@@ -139,7 +154,8 @@ class _Queue:
     def _look(self) -> None:
         """Let go those whose turn it is, and look again a tick later while others are left."""
         now = self._clock.seconds()
-        limits = [held.limit for held in self._due.values()]
+        due = sorted(self._due.values(), key=attrgetter("came"))
+        limits = [held.limit for held in due]
         a_second = pace(limits, now=now, rate=self._rate)
         earned = self._allowance + (now - self._looked_at) * a_second
         self._allowance = min(earned, 2 * a_second * TICK + 1.0)  # a late look loses nothing
@@ -147,8 +163,10 @@ class _Queue:
         turns = max(int(self._allowance), overdue(limits, until=now + TICK))
         self._allowance = max(0.0, self._allowance - turns)
         jitters = sorted(self._random() * TICK for _ in range(turns))
-        for held, jitter in zip(list(self._due.values()), jitters, strict=False):
+        for held, jitter in zip(due, jitters, strict=False):
             del self._due[held.gone]
+            held.leaving = True
+            _cancel(held.turn)
             in_time = min(jitter, max(0.0, held.limit - now))
             held.timer = self._clock.callLater(in_time, self._fire, held, True)
         self._ticking = self._clock.callLater(TICK, self._look) if self._due else None
@@ -160,11 +178,14 @@ class _Queue:
     def _forget(self, gone: Deferred[bool]) -> None:
         held = self._held.pop(gone)
         self._due.pop(gone, None)
-        for call in (held.timer, held.turn):
-            if call is not None and call.active():
-                call.cancel()
+        _cancel(held.timer)
+        _cancel(held.turn)
         if not self._held:
-            if self._ticking is not None:
-                self._ticking.cancel()
-                self._ticking = None
+            _cancel(self._ticking)
+            self._ticking = None
             self._empty()
+
+
+def _cancel(call: IDelayedCall | None) -> None:
+    if call is not None and call.active():
+        call.cancel()

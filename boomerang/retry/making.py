@@ -8,7 +8,9 @@ from typing import Any
 
 from attrs import frozen
 from twisted.application.service import Service
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import CancelledError, Deferred
+from twisted.logger import Logger
+from twisted.python.failure import Failure
 
 from boomerang.endpoints.rules import RuleBook
 from boomerang.metrics import Metrics
@@ -57,20 +59,28 @@ class Knowledge(Service):
         *,
         agree_on_key: Callable[[], Deferred[None]] | None,
     ) -> None:
+        self._log = Logger(namespace="boomerang.retry")
         self.circuits = circuits
         self._outcomes = outcomes
         self._agree_on_key = agree_on_key
+        self._agreeing: Deferred[None] | None = None
 
     def startService(self) -> None:
         super().startService()
         self.circuits.startService()
         if self._agree_on_key is not None:
-            self._agree_on_key()
+            self._agreeing = self._agree_on_key().addErrback(self._not_agreed)
 
     def stopService(self) -> None:
         super().stopService()
         self.circuits.stopService()
         self._outcomes.stop()
+        if self._agreeing is not None:
+            self._agreeing.cancel()
+
+    def _not_agreed(self, failure: Failure) -> None:
+        if not failure.check(CancelledError):
+            self._log.failure("there is no key for calls held in turns", failure)
 
 
 def make_retry(

@@ -64,10 +64,18 @@ class Outcomes:
 
     _log = Logger()
 
-    def __init__(self, clock: IReactorTime, store: AttemptStore, watcher: OutcomeWatcher) -> None:
+    def __init__(
+        self,
+        clock: IReactorTime,
+        store: AttemptStore,
+        watcher: OutcomeWatcher,
+        *,
+        most: int = MOST,
+    ) -> None:
         self._clock = clock
         self._store = store
         self._watcher = watcher
+        self._most = most
         self._open: dict[str, Chance] = {}
         self._sweeping: IDelayedCall | None = None
 
@@ -79,7 +87,7 @@ class Outcomes:
         identity = failed.identity
         self._open.pop(identity, None)  # its place is by the time of the last chance
         self._open[identity] = self._chance(failed, rules, attempt)
-        if len(self._open) > MOST:
+        if len(self._open) > self._most:
             del self._open[next(iter(self._open))]
         if self._sweeping is None:
             self._sweeping = self._clock.callLater(SWEEP_EVERY, self._sweep)

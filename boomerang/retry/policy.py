@@ -109,11 +109,16 @@ def decide_without_state(
 ) -> Decision | None:
     """The end of a circle: what failed is a last resort itself, or an address of this host.
 
-    ``last_resorts`` are the addresses that the settings name as such. `None` where the request
-    deserves to be counted. The address that failed is never answered.
+    ``last_resorts`` are the addresses that the settings name as such. Nothing comes after one of
+    them but TwiML that is kept here: two that both fail would send the call to and fro without
+    end, since none of this is counted. `None` where the request deserves to be counted.
     """
-    fallback = (failed.fallback,) if failed.fallback is not None else ()
-    if any(is_same_address(failed.error, each) for each in (*fallback, *last_resorts)):
+    if any(is_same_address(failed.error, each) for each in last_resorts):
+        kept = rules.fallback.of(failed.product)
+        if isinstance(kept, Document):
+            return _served(kept, rules, attempt=0, reason="circle")
+        return last_resort(rules, attempt=0, reason="circle")
+    if failed.fallback is not None and is_same_address(failed.error, failed.fallback):
         return give_up(failed, rules, attempt=0, reason="circle")
     path = failed.error.parts.path
     own = path in _OWN_PATHS or path.startswith(tuple(f"{own}/" for own in _OWN_PATHS))
@@ -133,16 +138,20 @@ def give_up(failed: FailedRequest, rules: EndpointRules, *, attempt: int, reason
         return _to(redirect, attempt=attempt, reason=reason, rules=rules)
     own = rules.fallback.of(failed.product)
     if isinstance(own, Document):
-        return Decision(
-            kind=Kind.APOLOGY,
-            attempt=attempt,
-            reason=reason,
-            document=own.body,
-            endpoint=rules.name,
-        )
+        return _served(own, rules, attempt=attempt, reason=reason)
     if own is not None and not is_same_address(failed.error, target("fallback", own.url)):
         return _to(own, attempt=attempt, reason=reason, rules=rules)
     return last_resort(rules, attempt=attempt, reason=reason)
+
+
+def _served(document: Document, rules: EndpointRules, *, attempt: int, reason: str) -> Decision:
+    return Decision(
+        kind=Kind.APOLOGY,
+        attempt=attempt,
+        reason=reason,
+        document=document.body,
+        endpoint=rules.name,
+    )
 
 
 def _to(redirect: Redirect, *, attempt: int, reason: str, rules: EndpointRules) -> Decision:
@@ -166,9 +175,9 @@ def decide(
 ) -> Decision:
     """What to answer, once the store has said how often this failed.
 
-    ``not_counted`` is the reason why only the call's rounds were counted (`CODE`, `ENDPOINT`,
-    `DEAD`), empty where the failure itself was. A call that has used up its rounds is offered its
-    last resort once more; if that leads here again, nothing is left but to end it.
+    ``not_counted`` is the reason why it gets no second chance however often it failed (`CODE`,
+    `ENDPOINT`, `DEAD`), empty where the count decides. A call that has used up its rounds is
+    offered its last resort once more; if that leads here again, nothing is left but to end it.
     """
     attempt = 0 if not_counted else claim.attempt
     if claim.round > rules.rounds + 1:
@@ -204,16 +213,22 @@ class HoldPlan:
     """How long a failure is held, in seconds.
 
     It goes when the app has answered a probe, or after ``wait``; where others go first it may be
-    later, up to ``limit``, which is what the store is told.
+    later, up to ``limit``, which is what the store is told. ``spent`` is how long it was held
+    before, in other webhooks.
     """
 
     wait: float
     limit: float
+    spent: float = 0.0
 
     def seen_at(self, hold: float) -> HoldPlan:
-        """What is left of it, ``hold`` seconds before the limit: for a repeat of the request."""
-        spent = self.limit - hold
-        return HoldPlan(wait=max(0.0, self.wait - spent), limit=hold)
+        """What is left of it, ``hold`` seconds before the limit: for a repeat of the request.
+
+        It is never longer than planned, whatever the store says.
+        """
+        left = min(hold, self.limit)
+        spent = self.limit - left
+        return HoldPlan(wait=max(0.0, self.wait - spent), limit=left, spent=spent)
 
 
 def plan_hold(failed: FailedRequest, rules: EndpointRules, *, room: float) -> HoldPlan:

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import re
-from typing import Final
+from typing import Final, Protocol
 
 from twisted.logger import Logger
 
 from boomerang.metrics import Metrics
-from boomerang.retry.circuits import Circuits
 from boomerang.retry.hold import Held
 from boomerang.retry.outcomes import Chance
 from boomerang.retry.policy import Decision
@@ -80,10 +79,18 @@ class DecisionRecord:
         )
 
 
+class OriginWatcher(Protocol):
+    """Whoever learns from outcomes which apps are dead: the circuits."""
+
+    def saved(self, origin: tuple[str, int]) -> None: ...
+
+    def lost(self, origin: tuple[str, int]) -> None: ...
+
+
 class OutcomeRecord:
     """An `OutcomeWatcher` for operators, and for the circuits of the endpoints that have one."""
 
-    def __init__(self, metrics: Metrics, circuits: Circuits) -> None:
+    def __init__(self, metrics: Metrics, circuits: OriginWatcher) -> None:
         self._metrics = metrics
         self._circuits = circuits
         self._log = Logger(namespace="boomerang.retry")

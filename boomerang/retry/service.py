@@ -13,7 +13,7 @@ from boomerang.endpoints.rules import EndpointRules, RuleBook
 from boomerang.retry.circuits import Circuits
 from boomerang.retry.continuation import Continuation, Returns
 from boomerang.retry.gate import Gate, Terms
-from boomerang.retry.hold import Held, Hold
+from boomerang.retry.hold import LONGEST, Held, Hold
 from boomerang.retry.outcomes import Outcomes
 from boomerang.retry.policy import (
     CODE,
@@ -62,12 +62,16 @@ class Arrival:
 
 @frozen
 class _Case:
-    """A failure that gets its second chance, while it is held."""
+    """A failure that gets its second chance, while it is held.
+
+    ``counted_as_held`` is how long the store takes what fails for a repeat of it (seconds).
+    """
 
     failed: FailedRequest
     rules: EndpointRules
     decision: Decision
     plan: HoldPlan
+    counted_as_held: float
     degraded: bool
 
 
@@ -102,16 +106,19 @@ class RetryService:
             return succeed(self._decided(NOT_HELD, failed, decision, degraded=False))
         not_counted = self._why_not(failed, rules)
         plan = plan_hold(failed, rules, room=self.hold.longest())
-        claimed = self._claim(failed, rules, plan, counted=not not_counted)
+        claimed = self._claim(failed, rules, plan, not_counted)
         return claimed.addCallback(self._claimed, failed, rules, plan, not_counted, arrival.here)
 
     def come_back(self, continuation: Continuation, arrival: Arrival) -> Deferred[Decision]:
         """Hold a call further that was told to come back and has come, or send it on."""
         failed = continuation.failed
         rules = self.book.of(failed.error.parts)
-        left = max(0.0, continuation.until - self.wall_clock())
+        longest = rules.longest_hold(failed.product)
+        until = continuation.until - self.wall_clock()
+        left = max(0.0, min(until, longest))  # clocks may differ
+        plan = HoldPlan(wait=left, limit=left, spent=longest - left)
         decision = second_chance(failed, rules, attempt=continuation.attempt)
-        case = _Case(failed, rules, decision, HoldPlan(wait=left, limit=left), degraded=False)
+        case = _Case(failed, rules, decision, plan, counted_as_held=until, degraded=False)
         decided = self._hold(case, here=arrival.here, greeted=True)
         return decided if isinstance(decided, Deferred) else succeed(decided)
 
@@ -124,14 +131,20 @@ class RetryService:
         return ""
 
     def _claim(
-        self, failed: FailedRequest, rules: EndpointRules, plan: HoldPlan, *, counted: bool
+        self, failed: FailedRequest, rules: EndpointRules, plan: HoldPlan, not_counted: str
     ) -> Deferred[SafeClaim]:
+        """Count the failure.
+
+        That of a dead app is counted too, though not held: it may be the end of a second chance
+        that another process gave, and would take for a success otherwise.
+        """
+        dead = not_counted == DEAD
         failure = Failure(
-            identity=failed.identity if counted else None,
+            identity=failed.identity if dead or not not_counted else None,
             call=failed.call,
-            wait=plan.limit,
+            wait=0.0 if dead else plan.limit,
             window=rules.window,
-            attempts=rules.attempts,
+            attempts=0 if dead else rules.attempts,
         )
         if failure.identity is None and failure.call is None:
             return succeed(SafeClaim(Claim(attempt=0, hold=0.0, round=0), degraded=False))
@@ -147,12 +160,13 @@ class RetryService:
         here: str | None,
     ) -> Decision | Deferred[Decision]:
         claim = claimed.claim
-        self.outcomes.failed_again(failed, rules, after=claim.after)
+        had_chance = claim.attempt <= rules.attempts + 1
+        self.outcomes.failed_again(failed, rules, after=claim.after if had_chance else None)
         decision = decide(failed, claim, not_counted=not_counted, rules=rules)
         if decision.kind is not Kind.RETRY:
             return self._decided(NOT_HELD, failed, decision, degraded=claimed.degraded)
         left = plan.seen_at(claim.hold)
-        case = _Case(failed, rules, decision, left, degraded=claimed.degraded)
+        case = _Case(failed, rules, decision, left, claim.hold, degraded=claimed.degraded)
         return self._hold(case, here=here, greeted=False)
 
     def _hold(
@@ -176,6 +190,7 @@ class RetryService:
             due=min(plan.wait, limit),
             limit=limit,
             turn=None if back is None else min(TURN, room),
+            waited=plan.spent,
         )
         held = self.hold.keep(waiting, limit)
         return held.addCallbacks(self._leave_gate, self._hung_up, (case, back), {}, (case.failed,))
@@ -183,7 +198,7 @@ class RetryService:
     def _way_back(self, case: _Case, here: str | None) -> Decision | None:
         """How a call comes back here to be held further; `None` where it cannot."""
         failed = case.failed
-        if failed.product != "voice" or here is None:
+        if case.rules.longest_hold(failed.product) <= LONGEST or here is None:
             return None
         until = self.wall_clock() + case.plan.limit
         url = self.returns.url(here, Continuation(failed, until, case.decision.attempt))
@@ -192,12 +207,12 @@ class RetryService:
     def _leave_gate(self, held: Held, case: _Case, back: Decision | None) -> Decision:
         if back is not None and not held.may_go:
             return self._decided(held, case.failed, back, degraded=case.degraded)
-        if held.seconds < case.plan.limit:  # the store still takes a failure for a repeat
-            self.store.release(Marked(case.failed.identity, case.failed.call))
         return self._go(held, case)
 
     def _go(self, held: Held, case: _Case) -> Decision:
         """The second chance itself."""
+        if held.seconds < case.counted_as_held:
+            self.store.release(Marked(case.failed.identity, case.failed.call))
         self.outcomes.given(case.failed, case.rules, attempt=case.decision.attempt)
         return self._decided(held, case.failed, case.decision, degraded=case.degraded)
 

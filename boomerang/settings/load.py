@@ -12,6 +12,7 @@ import attrs
 from attrs import field, frozen
 
 from boomerang.endpoints.fallback import ReadFile
+from boomerang.settings.account import account_problems
 from boomerang.settings.kinds import REQUIRED, Declaration, EntriesDeclaration
 from boomerang.settings.reports import LIBRATO_URL
 from boomerang.settings.rescue import read_fallbacks, read_file, rescue_problems
@@ -277,6 +278,7 @@ def _contradictions(values: Mapping[str, Any], given: Collection[str]) -> Iterat
     nameless = "librato.token" in given and "librato.user" not in given
     if nameless and values.get("librato.dialect") != "tags":
         yield "librato.token is set, expected librato.user too (AppOptics needs none)"
+    yield from account_problems(values, given)
     retry = _build(RetrySettings, "retry.", values)
     endpoints, hosts = values.get("endpoint", ()), values.get("allowed_hosts", ())
     yield from rescue_problems(retry, endpoints, hosts)

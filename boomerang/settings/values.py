@@ -12,6 +12,7 @@ from typing import Final
 from attrs import field, frozen
 
 from boomerang.logs import FORMATS
+from boomerang.settings.account import AccountSettings
 from boomerang.settings.checks import Check, check_problems, contradictions
 from boomerang.settings.endpoints import Endpoint, endpoint_problems
 from boomerang.settings.kinds import (
@@ -127,3 +128,4 @@ class Settings:
     otlp: OtlpSettings = field(factory=OtlpSettings)
     notify: NotifySettings = field(factory=NotifySettings)
     heartbeat: HeartbeatSettings = field(factory=HeartbeatSettings)
+    account: AccountSettings = field(factory=AccountSettings)

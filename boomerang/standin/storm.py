@@ -6,8 +6,9 @@ from collections import Counter
 from collections.abc import Callable
 
 from attrs import evolve, field, frozen
-from twisted.internet.defer import Deferred, gatherResults
+from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.task import deferLater
+from twisted.python.failure import Failure
 
 from boomerang.standin.events import Failed, Outcome
 from boomerang.standin.play import Played, play
@@ -72,11 +73,17 @@ async def play_storm(
             early = began + number / rate - clock.seconds()
             await deferLater(clock, max(0.0, early))
             playing.append(Deferred.fromCoroutine(storm.play(script, surroundings)))
-        await gatherResults(playing)
+        for each in playing:
+            await each
     finally:
         for each in playing:
-            each.cancel()
+            each.addErrback(_left).cancel()
     return storm.summary(clock.seconds() - began)
+
+
+def _left(failure: Failure) -> None:
+    """Nobody waits for it any more."""
+    failure.trap(CancelledError)
 
 
 class _Storm:

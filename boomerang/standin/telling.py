@@ -42,7 +42,7 @@ _SOUNDS: Final = {
     Manner.MESSAGE: "",
 }
 
-_LOGIN: Final = re.compile("(?<=://)[^/?#]*@")
+_LOGIN: Final = re.compile(r"(?<=://)[^/?#\s]*@")
 _LONGEST: Final = 400
 """Characters of a line; documents may say more."""
 
@@ -52,7 +52,7 @@ _BAR: Final = 30
 def line(event: Event, *, product: str) -> str:
     """One event as a line: seconds since the beginning, what happened, and more about it."""
     what, more = _WORDS[type(event.told)](event.told, event, product)
-    return f"{event.at:8.2f} s  {what:<12}  {_printable(more)}".rstrip()
+    return f"{event.at:8.2f} s  {what:<12}  {_printable(without_logins(more))}".rstrip()
 
 
 def as_json(event: Event) -> str:
@@ -68,19 +68,20 @@ def _plain(_: Any, field: Any, value: Any) -> Any:
         return value.value
     if isinstance(value, float):
         return round(value, 3)
-    return without_login(value) if field is not None and field.name == "url" else value
+    is_ours = field is not None and field.name in ("url", "reason", "words")
+    return without_logins(value) if is_ours else value
 
 
-def without_login(url: str) -> str:
-    """A URL without name and password; what stands in its query is shown, unlike in a log."""
-    return _LOGIN.sub("", url)
+def without_logins(text: str) -> str:
+    """A text without the names and passwords of URLs in it; queries are shown, unlike in a log."""
+    return _LOGIN.sub("", text)
 
 
 def _asked(told: Asked, _: Event, __: str) -> tuple[str, str]:
     notes = [f"error {told.error_code}"] if told.error_code else []
     notes += [f"try {told.number}"] if told.number > 1 else []
     notes += [f"HTTP redirect {told.redirects}"] if told.redirects else []
-    shown = f"{told.method} {without_login(told.url)}"
+    shown = f"{told.method} {told.url}"
     return _ROLES[told.role], f"{shown} ({', '.join(notes)})" if notes else shown
 
 
@@ -145,7 +146,7 @@ def summed_up(summary: Summary) -> Iterator[str]:
     for code, count in summary.codes:
         yield f"{count:6}  failures with error {code}"
     for reason, count in summary.reasons:
-        yield f"{count:6}  {_printable(reason)}"
+        yield f"{count:6}  {_printable(without_logins(reason))}"
     if summary.silences:
         half, most, longest = (_quantile(summary, share) for share in (0.5, 0.99, 1))
         yield f"longest silence: median {half:.2f} s, p99 {most:.2f} s, max {longest:.2f} s"
@@ -164,7 +165,7 @@ def summary_as_json(summary: Summary) -> str:
             "seconds": round(summary.seconds, 3),
             "most_under_way": summary.most_under_way,
             "codes": {str(code): count for code, count in summary.codes},
-            "reasons": dict(summary.reasons),
+            "reasons": {without_logins(reason): count for reason, count in summary.reasons},
             "silence": {
                 name: round(_quantile(summary, share), 3)
                 for name, share in (("median", 0.5), ("p99", 0.99), ("max", 1))

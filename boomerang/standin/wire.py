@@ -138,36 +138,32 @@ class _Conversation(Protocol):
         try:
             self._reader.feed(data)
         except NotHttp as error:
-            self._fail(Trouble.PROTOCOL, str(error))
+            self._settle(self._trouble(Trouble.PROTOCOL, str(error)))
             self.transport.abortConnection()
         if self._reader.done:
-            self._finish()
+            self._settle(self._reader.answer)
             self.transport.loseConnection()
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
-        if self._answer is None:
-            return
         if reason.check(ConnectionDone):
             self._reader.end()
         if self._reader.done:
-            self._finish()
+            self._settle(self._reader.answer)
         elif reason.check(Unreachable):
-            answer, self._answer = self._answer, None
-            answer.errback(reason)
+            self._settle(reason)
         elif self._watch.phase == "transfer":
-            self._fail(Trouble.BODY, "the connection was lost amid the answer")
+            self._settle(self._trouble(Trouble.BODY, "the connection was lost amid the answer"))
         else:
-            self._fail(Trouble.CONNECT, "closed the connection without an answer")
+            self._settle(self._trouble(Trouble.CONNECT, "closed the connection without an answer"))
 
-    def _finish(self) -> None:
+    def _settle(self, outcome: Answer | Failure) -> None:
+        """Tell who asked, unless that was done or is not wanted any more."""
         answer, self._answer = self._answer, None
         if answer is not None:
-            answer.callback(self._reader.answer)
+            answer.callback(outcome)
 
-    def _fail(self, trouble: Trouble, words: str) -> None:
-        answer, self._answer = self._answer, None
-        if answer is not None:
-            answer.errback(Failure(Unreachable(trouble, f"{self._where}: {words}")))
+    def _trouble(self, trouble: Trouble, words: str) -> Failure:
+        return Failure(Unreachable(trouble, f"{self._where}: {words}"))
 
     def _drop(self) -> None:
         self._answer = None

@@ -39,6 +39,7 @@ class RetryRoute:
         resumed = self._resumed(failed, arrival)
         if resumed is not None:
             return self.service.come_back(resumed, arrival).addCallback(as_reply)
+        self.trust.check_hosts(failed)
         return self.service.answer(failed, arrival).addCallback(as_reply)
 
     @route(app, PATH, "GET", "POST")
@@ -57,7 +58,6 @@ class RetryRoute:
         except (BadRequest, BadForm) as error:
             raise Refused(400, str(error)) from None
         self.trust.check_signature(request, form)
-        self.trust.check_hosts(failed)
         return failed
 
     def _admit_return(self, request: GuardedRequest) -> Continuation:

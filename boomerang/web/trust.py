@@ -74,7 +74,8 @@ class Trust:
         if self.public_url is not None:
             return self.public_url
         host = host_header(request)
-        secure = request.isSecure() or _only(request, "X-Forwarded-Proto") == "https"
+        forwarded = _only(request, "X-Forwarded-Proto") or ""
+        secure = request.isSecure() or forwarded.partition(",")[0].strip().lower() == "https"
         base = f"{'https' if secure else 'http'}://{host}"
         return base if _origins((base,)) else None
 

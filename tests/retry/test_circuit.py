@@ -16,13 +16,17 @@ from boomerang.retry.circuit import (
     found_up,
     lost,
     saved,
+    unwatched,
 )
 
-DO = {"l": lost, "s": saved, "d": found_down, "u": found_up}
+DO = {"l": lost, "s": saved, "d": found_down, "u": found_up, "w": unwatched}
 
 
 def after(events: str) -> Circuit:
-    """The circuit after these events, a second apart: l(ost), s(aved), d(own), u(p), t(rial)."""
+    """The circuit after these events, a second apart.
+
+    They are l(ost), s(aved), d(own), u(p), un(w)atched, t(rial).
+    """
     circuit = Circuit()
     for second, event in enumerate(events, start=1):
         if event == "t":
@@ -53,6 +57,14 @@ def after(events: str) -> Circuit:
         ("duttttt", "closed", ""),
         ("dttttttttt", "open", "monitor"),
         ("tttt", "closed", ""),
+        ("dw", "open", "unwatched"),
+        ("dwttttt", "half-open", "unwatched"),
+        ("dwttttts", "closed", ""),
+        ("dwtttttl", "open", "losses"),
+        ("dwu", "closed", ""),
+        ("dwd", "open", "monitor"),
+        ("w", "closed", ""),
+        ("lllllw", "open", "losses"),
     ],
 )
 def test_positions(events: str, position: str, reason: str) -> None:

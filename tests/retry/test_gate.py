@@ -30,8 +30,17 @@ class GateTests(SynchronousTestCase):
         self.asked.append(self.clock.seconds())
         return succeed(self.awake)
 
-    def wait(self, number: int, terms: Terms, *, due: float = 8.0, limit: float = 14.0) -> None:
-        waiting = self.gate.wait(HERE, terms, due=due, limit=limit)
+    def wait(
+        self,
+        number: int,
+        terms: Terms,
+        *,
+        due: float = 8.0,
+        limit: float = 14.0,
+        turn: float | None = None,
+        waited: float = 0.0,
+    ) -> None:
+        waiting = self.gate.wait(HERE, terms, due=due, limit=limit, turn=turn, waited=waited)
         waiting.addCallback(lambda _: self.gone.append((number, self.clock.seconds())))
 
     def pass_seconds(self, seconds: float) -> None:
@@ -168,4 +177,55 @@ class GateTests(SynchronousTestCase):
         for each in left:
             each.cancel()
             self.failureResultOf(each, CancelledError)
+        assert self.clock.getDelayedCalls() == []
+
+    def test_order_while_the_app_answers(self) -> None:
+        """The app's further answers change nothing for those that are about to go."""
+        self.gate = Gate(self.clock, ask=self.ask, random=lambda: 1.0)
+        for number in range(200):
+            self.wait(number, Terms(PROBE, 50.0), due=14.0)
+        self.awake = True
+        self.clock.advance(1.0)
+        self.pass_seconds(4.2)
+        assert [number for number, _ in self.gone] == list(range(200))
+
+    def test_first_come_over_turns(self) -> None:
+        """Who comes back for another turn keeps the place that is due to who has waited longest."""
+        terms = Terms(None, 10.0)
+        for number, waited in ((1, 0.0), (2, 5.0), (3, 20.0), (4, 10.0)):
+            self.wait(number, terms, due=2.0, limit=60.0, turn=10.0, waited=waited)
+        self.pass_seconds(1.0)
+        self.wait(5, terms, due=1.0, limit=60.0, waited=30.0)
+        self.pass_seconds(2.0)
+        assert [number for number, _ in self.gone] == [1, 5, 3, 4, 2]
+
+    def test_turn(self) -> None:
+        """Who is not yet to go at the end of its turn is told so; who is to go then, goes."""
+        may_go: list[bool] = []
+        for due in (9.0, 11.0):
+            self.gate.wait(HERE, Terms(None, 0.0), due=due, limit=60.0, turn=10.0).addCallback(
+                may_go.append
+            )
+        self.clock.pump([9.0, 1.0])
+        assert may_go == [True, False]
+        assert self.clock.getDelayedCalls() == []
+
+    def test_turn_ends_on_the_way_out(self) -> None:
+        """The end of a turn comes too late for whom the gate has let go."""
+        gate = Gate(self.clock, ask=self.ask, random=lambda: 1.0)
+        waiting = gate.wait(HERE, Terms(None, 5.0), due=1.0, limit=60.0, turn=1.01)
+        self.clock.pump([1.0, 0.01, 0.04])
+        assert self.successResultOf(waiting) is True
+        assert self.clock.getDelayedCalls() == []
+
+    def test_hanging_up_in_a_chain(self) -> None:
+        """A request whose release makes another hang up does not disturb the rest."""
+        first, second, third = (
+            self.gate.wait(HERE, Terms(PROBE, 0.0), due=8.0, limit=8.0) for _ in range(3)
+        )
+        first.addCallback(lambda _: second.cancel())
+        self.awake = True
+        self.clock.advance(1.0)
+        self.failureResultOf(second, CancelledError)
+        assert self.successResultOf(third) is True
         assert self.clock.getDelayedCalls() == []

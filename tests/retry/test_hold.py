@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from twisted.internet.defer import CancelledError, Deferred
+from twisted.internet.defer import CancelledError, Deferred, succeed
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -144,6 +144,39 @@ class HoldTests(SynchronousTestCase):
         assert self.hold.longest() == 1.0
         self.clock.advance(1.0)
         assert self.successResultOf(held).early
+
+    def test_something_else(self) -> None:
+        """A request may be held for something else than a time; that may come before or after."""
+        for seconds, overshoot in ((3.0, 0.0), (8.5, 0.5)):
+            waiting: Deferred[bool] = Deferred()
+            held = self.hold.keep(waiting, 8.0)
+            assert len(self.hold) == 1
+            self.clock.advance(seconds)
+            self.assertNoResult(held)
+            waiting.callback(True)
+            expected = Held(seconds=seconds, overshoot=overshoot, early=False)
+            assert self.successResultOf(held) == expected
+            assert len(self.hold) == 0
+
+    def test_already_there(self) -> None:
+        """What is there already is not waited for."""
+        held = self.hold.keep(succeed(True), 8.0)
+        assert self.successResultOf(held) == Held(seconds=0.0, overshoot=0.0, early=False)
+        assert len(self.hold) == 0
+
+    def test_not_yet(self) -> None:
+        """It may end without the request's being free to go."""
+        held = self.successResultOf(self.hold.keep(succeed(False), 8.0))
+        assert held == Held(seconds=0.0, overshoot=0.0, early=False, may_go=False)
+
+    def test_something_else_while_shutting_down(self) -> None:
+        """Shutting down, it is waited for no longer, and what is held may go."""
+        cancelled: list[Deferred[bool]] = []
+        held = self.hold.keep(Deferred(cancelled.append), 60.0)
+        self.hold.release_within(2.0)
+        self.clock.advance(2.0)
+        assert self.successResultOf(held) == Held(seconds=2.0, overshoot=0.0, early=True)
+        assert len(cancelled) == 1
 
     def test_release_in_a_chain(self) -> None:
         """A request whose release makes another hang up does not disturb the rest."""

@@ -5,14 +5,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import pytest
+from attrs import define, field
 from twisted.logger import LogEvent, LogLevel, capturedLogs
 
 from boomerang.logs import message
 from boomerang.metrics import Metrics
 from boomerang.retry.hold import Held
+from boomerang.retry.outcomes import Chance
 from boomerang.retry.policy import Decision, Kind
-from boomerang.retry.record import DecisionRecord, masked
+from boomerang.retry.record import DecisionRecord, OutcomeRecord, Watchers, masked
 from boomerang.retry.request import FailedRequest, parse_failed_request
+from boomerang.stores.interfaces import Marked
 
 CA = "CA00000000000000000000000000000001"
 APP = "https://app.example.com/voice"
@@ -25,7 +28,7 @@ def failure(url: str = APP, *, code: str = "11200", **sids: str) -> FailedReques
 
 
 def metrics() -> Metrics:
-    return Metrics(version="1", environment="test")
+    return Metrics(version="1", environment="test", endpoints=["unknown", "menu"])
 
 
 def told(
@@ -43,8 +46,17 @@ def told_of_hanging_up(failed: FailedRequest) -> Sequence[LogEvent]:
 
 
 RETRY = Decision(Kind.RETRY, 1, "", url=APP)
-FALLBACK = Decision(Kind.FALLBACK, 2, "repeated", url="https://static.example.com/")
+FALLBACK = Decision(
+    Kind.FALLBACK, 2, "repeated", url="https://static.example.com/", endpoint="menu"
+)
+HOLD = Decision(
+    Kind.HOLD, 1, "", url="https://b.example.com/retry/continue?token=hunter2", endpoint="menu"
+)
+APOLOGY = Decision(
+    Kind.APOLOGY, 0, "dead", document=b"<Response>hunter2</Response>", endpoint="menu"
+)
 GIVE_UP = Decision(Kind.GIVE_UP, 0, "code")
+DECISIONS = (RETRY, FALLBACK, HOLD, APOLOGY, GIVE_UP)
 
 
 @pytest.mark.parametrize(
@@ -55,24 +67,40 @@ GIVE_UP = Decision(Kind.GIVE_UP, 0, "code")
             RETRY,
             Held(seconds=8.00049, overshoot=0.00049, early=False),
             False,
-            "retry attempt=1 code=11200 product=voice host=app.example.com path=/voice"
-            f" sid={CA} held=8.0 reason=- degraded=no",
+            "retry attempt=1 code=11200 product=voice endpoint=unknown host=app.example.com"
+            f" path=/voice sid={CA} held=8.0 reason=- degraded=no",
         ),
         (
             failure("http://bücher.example:81?x=1", code="11205", MessageSid="SM1"),
             FALLBACK,
             NOT_HELD,
             True,
-            "fallback attempt=2 code=11205 product=messaging host=xn--bcher-kva.example path=/"
-            " sid=SM1 held=0.0 reason=repeated degraded=yes",
+            "fallback attempt=2 code=11205 product=messaging endpoint=menu"
+            " host=xn--bcher-kva.example path=/ sid=SM1 held=0.0 reason=repeated degraded=yes",
         ),
         (
             failure(code="12100"),
             GIVE_UP,
             NOT_HELD,
             False,
-            "give-up attempt=0 code=12100 product=unknown host=app.example.com path=/voice"
-            " sid=- held=0.0 reason=code degraded=no",
+            "give-up attempt=0 code=12100 product=unknown endpoint=unknown host=app.example.com"
+            " path=/voice sid=- held=0.0 reason=code degraded=no",
+        ),
+        (
+            failure(CallSid=CA),
+            HOLD,
+            Held(seconds=10.0004, overshoot=0.0, early=False, may_go=False),
+            False,
+            "hold attempt=1 code=11200 product=voice endpoint=menu host=app.example.com"
+            f" path=/voice sid={CA} held=10.0 reason=- degraded=no",
+        ),
+        (
+            failure(CallSid=CA),
+            APOLOGY,
+            NOT_HELD,
+            False,
+            "apology attempt=0 code=11200 product=voice endpoint=menu host=app.example.com"
+            f" path=/voice sid={CA} held=0.0 reason=dead degraded=no",
         ),
     ],
 )
@@ -147,7 +175,8 @@ def test_nothing_private() -> None:
     }
     options = [("FallbackUrl", "https://static.example.com/?token=hunter2")]
     failed = parse_failed_request([("ErrorCode", "11200"), *private.items()], options)
-    for event in (*told(failed, FALLBACK, HELD), *told_of_hanging_up(failed)):
+    events = [each for decision in DECISIONS for each in told(failed, decision, HELD)]
+    for event in (*events, *told_of_hanging_up(failed)):
         shown = f"{event} {message(event)}"
         assert "hunter2" not in shown
         assert "1500555" not in shown
@@ -168,7 +197,7 @@ def test_braces() -> None:
             Held(seconds=8.25, overshoot=0.25, early=False),
             False,
             {
-                "boomerang_decisions_total{retry,voice}": 1.0,
+                "boomerang_decisions_total{retry,voice,unknown}": 1.0,
                 "boomerang_hold_overshoot_seconds_count": 1.0,
                 "boomerang_hold_overshoot_seconds_sum": 0.25,
             },
@@ -179,7 +208,7 @@ def test_braces() -> None:
             Held(seconds=2.0, overshoot=0.0, early=True),
             True,
             {
-                "boomerang_decisions_total{retry,messaging}": 1.0,
+                "boomerang_decisions_total{retry,messaging,unknown}": 1.0,
                 "boomerang_degraded_decisions_total": 1.0,
                 "boomerang_released_early_requests_total": 1.0,
             },
@@ -189,14 +218,31 @@ def test_braces() -> None:
             failure(),
             NOT_HELD,
             False,
-            {"boomerang_decisions_total{fallback,unknown}": 1.0},
+            {"boomerang_decisions_total{fallback,unknown,menu}": 1.0},
         ),
         (
             GIVE_UP,
             failure(CallSid=CA),
             NOT_HELD,
             False,
-            {"boomerang_decisions_total{give-up,voice}": 1.0},
+            {"boomerang_decisions_total{give-up,voice,unknown}": 1.0},
+        ),
+        (
+            HOLD,
+            failure(CallSid=CA),
+            Held(seconds=10.0, overshoot=0.0, early=False, may_go=False),
+            False,
+            {
+                "boomerang_decisions_total{hold,voice,menu}": 1.0,
+                "boomerang_hold_overshoot_seconds_count": 1.0,
+            },
+        ),
+        (
+            APOLOGY,
+            failure(CallSid=CA),
+            NOT_HELD,
+            False,
+            {"boomerang_decisions_total{apology,voice,menu}": 1.0},
         ),
     ],
 )
@@ -233,27 +279,98 @@ def increased(instruments: Metrics) -> dict[str, float]:
     return found
 
 
-def _failed(url: str) -> FailedRequest:
-    return parse_failed_request(
-        [("ErrorCode", "11200"), ("ErrorUrl", url), ("CallSid", "CA1"), ("AccountSid", "AC1")], []
-    )
-
-
 def test_masked_separators() -> None:
     """A number with separators is masked, too."""
-    from boomerang.retry.record import masked
-
     assert "555-0006" not in masked("/call/500-555-0006")
 
 
 def test_namespace() -> None:
-    """Decisions are logged under one short name."""
-    from boomerang.retry.hold import Held
-    from boomerang.retry.policy import Decision
-    from boomerang.retry.record import DecisionRecord
-
+    """Decisions and outcomes are logged under one short name."""
     with capturedLogs() as events:
-        DecisionRecord(Metrics(version="1", environment="x")).decided(
-            _failed("http://a"), Decision(Kind.RETRY, 1, ""), held=Held(1, 0, False), degraded=False
-        )
-    assert events[0]["log_namespace"] == "boomerang.retry"
+        DecisionRecord(metrics()).decided(failure(), RETRY, held=HELD, degraded=False)
+        OutcomeRecord(metrics(), Dead()).recovered(chance())
+    assert [event["log_namespace"] for event in events] == ["boomerang.retry"] * 2
+
+
+@define
+class Dead:
+    """What the circuits are told."""
+
+    told: list[tuple[str, tuple[str, int]]] = field(factory=list)
+
+    def saved(self, origin: tuple[str, int]) -> None:
+        self.told.append(("saved", origin))
+
+    def lost(self, origin: tuple[str, int]) -> None:
+        self.told.append(("lost", origin))
+
+
+def chance(*, circuit: bool = True, sid: str = CA) -> Chance:
+    return Chance(
+        marked=Marked("identity", "call"),
+        attempt=1,
+        endpoint="menu",
+        circuit=circuit,
+        product="voice",
+        sid=sid,
+        origin=("app.example.com", 443),
+        given_at=0.0,
+    )
+
+
+@pytest.mark.parametrize("circuit", [True, False])
+def test_recovered(circuit: bool) -> None:
+    """A second chance that saved its call is a line, a number, and news of the app."""
+    instruments, dead = metrics(), Dead()
+    with capturedLogs() as events:
+        OutcomeRecord(instruments, dead).recovered(chance(circuit=circuit))
+    (line,) = map(message, events)
+    assert line == (
+        f"recovered attempt=1 product=voice endpoint=menu host=app.example.com sid={CA}"
+    )
+    assert increased(instruments) == {"boomerang_second_chances_total{recovered,menu}": 1.0}
+    assert dead.told == [("saved", ("app.example.com", 443))] * circuit
+
+
+@pytest.mark.parametrize("circuit", [True, False])
+def test_lost(circuit: bool) -> None:
+    """So is one that did not; only endpoints that have a circuit tell of it."""
+    instruments, dead = metrics(), Dead()
+    with capturedLogs() as events:
+        OutcomeRecord(instruments, dead).lost(chance(circuit=circuit))
+    (line,) = map(message, events)
+    assert line == f"lost attempt=1 product=voice endpoint=menu host=app.example.com sid={CA}"
+    assert increased(instruments) == {"boomerang_second_chances_total{lost,menu}": 1.0}
+    assert dead.told == [("lost", ("app.example.com", 443))] * circuit
+
+
+def test_sid_of_an_outcome() -> None:
+    """A SID that is none of Twilio's may be a number, here as there."""
+    with capturedLogs() as events:
+        OutcomeRecord(metrics(), Dead()).lost(chance(sid="15005550006"))
+        OutcomeRecord(metrics(), Dead()).lost(chance(sid=""))
+    assert [event["sid"] for event in events] == ["*06", "-"]
+
+
+def test_several_watchers() -> None:
+    """Several watchers hear of all, in their order."""
+    heard: list[tuple[str, object]] = []
+
+    class Watcher:
+        def __init__(self, name: str) -> None:
+            self._name = name
+
+        def decided(
+            self, failed: FailedRequest, decision: Decision, *, held: Held, degraded: bool
+        ) -> None:
+            heard.append((self._name, (failed, decision, held, degraded)))
+
+        def hung_up(self, failed: FailedRequest) -> None:
+            heard.append((self._name, failed))
+
+    failed = failure()
+    both = Watchers(Watcher("one"), Watcher("other"))
+    both.decided(failed, RETRY, held=HELD, degraded=True)
+    both.hung_up(failed)
+    decided = (failed, RETRY, HELD, True)
+    assert heard == [("one", decided), ("other", decided), ("one", failed), ("other", failed)]

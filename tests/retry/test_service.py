@@ -2,122 +2,24 @@
 
 from __future__ import annotations
 
-from attrs import define, field, frozen
 from twisted.internet.defer import CancelledError, Deferred, fail, succeed
-from twisted.internet.task import Clock
-from twisted.trial.unittest import SynchronousTestCase
 
-from boomerang.metrics import Metrics
-from boomerang.retry.hold import Held, Hold
-from boomerang.retry.policy import Decision, Kind, RetryRules
-from boomerang.retry.request import FailedRequest, parse_failed_request
-from boomerang.retry.service import NOT_HELD, RetryService
-from boomerang.stores.failsafe import FailsafeStore
-from boomerang.stores.interfaces import Claim, ClaimStore, Failure, StoreUnavailable
-from boomerang.stores.memory import MemoryStore
+from boomerang.retry.hold import Held
+from boomerang.retry.policy import Decision, Kind
+from boomerang.retry.service import NOT_HELD
+from boomerang.stores.interfaces import Claim, Failure, Marked, StoreUnavailable
+from tests.retry.serving import (
+    APP,
+    RETRY,
+    SECOND_CHANCE,
+    SORRY,
+    Case,
+    Scripted,
+    Told,
+    failure,
+)
 
-APP = "https://app.example.com/voice"
-SORRY = "https://static.example.com/sorry.xml"
-RETRY = "https://boomerang.example.com/retry"
-OWN = frozenset({("boomerang.example.com", 443)})
-
-SECOND_CHANCE = Decision(Kind.RETRY, 1, "", url=APP)
 EIGHT_SECONDS = Held(seconds=8.0, overshoot=0.0, early=False)
-
-
-def failure(
-    url: str = APP, *, code: str = "11200", sid: str = "CA1", fallback: str | None = None
-) -> FailedRequest:
-    sids = [("AccountSid", "AC1"), ("CallSid", sid)] if sid else []
-    options = [("FallbackUrl", fallback)] if fallback else []
-    return parse_failed_request([("ErrorCode", code), ("ErrorUrl", url), *sids], options)
-
-
-@frozen
-class Told:
-    """What the watcher was told of one decision."""
-
-    failed: FailedRequest
-    decision: Decision
-    held: Held
-    degraded: bool
-
-
-@define
-class Watcher:
-    """Remembers what it is told."""
-
-    told: list[Told] = field(factory=list)
-    gone: list[FailedRequest] = field(factory=list)
-
-    def decided(
-        self, failed: FailedRequest, decision: Decision, *, held: Held, degraded: bool
-    ) -> None:
-        self.told.append(Told(failed, decision, held, degraded))
-
-    def hung_up(self, failed: FailedRequest) -> None:
-        self.gone.append(failed)
-
-
-@define
-class Scripted:
-    """A store that gives the answers it was given, and remembers what it was asked."""
-
-    answers: list[Deferred[Claim]]
-    asked: list[Failure] = field(factory=list)
-
-    def open(self) -> Deferred[None]:
-        return succeed(None)
-
-    def claim(self, failure: Failure) -> Deferred[Claim]:
-        self.asked.append(failure)
-        return self.answers.pop(0)
-
-    def probe(self) -> Deferred[None]:
-        return fail(StoreUnavailable("still away"))
-
-    def close(self) -> Deferred[None]:
-        return succeed(None)
-
-
-class Case(SynchronousTestCase):
-    """A retry service on a clock that stands still."""
-
-    def setUp(self) -> None:
-        self.clock = Clock()
-        self.watcher = Watcher()
-        self.service = self.make(MemoryStore(self.clock))
-
-    def make(
-        self, store: ClaimStore, *, wait: float = 8.0, attempts: int = 1, max_held: int = 100
-    ) -> RetryService:
-        return RetryService(
-            rules=RetryRules(wait=wait, window=900.0, attempts=attempts, rounds=10),
-            store=FailsafeStore(
-                store,
-                name="test",
-                clock=self.clock,
-                wall_clock=self.clock.seconds,
-                watcher=Metrics(version="1", environment="test"),
-            ),
-            hold=Hold(self.clock, max_held=max_held),
-            watcher=self.watcher,
-        )
-
-    def ask(self, failed: FailedRequest) -> Deferred[Decision]:
-        return self.service.answer(failed, own_origins=OWN)
-
-    def answered(self, failed: FailedRequest) -> Decision:
-        """The answer to a request that is not held."""
-        return self.successResultOf(self.ask(failed))
-
-    def held(self, failed: FailedRequest, seconds: float = 8.0) -> Decision:
-        """The answer to a request that is held for just so long."""
-        answer = self.ask(failed)
-        self.clock.advance(seconds - 0.125)
-        self.assertNoResult(answer)
-        self.clock.advance(0.125)
-        return self.successResultOf(answer)
 
 
 class SecondChanceTests(Case):
@@ -157,19 +59,19 @@ class SecondChanceTests(Case):
 
     def test_several_attempts(self) -> None:
         """With two attempts there is a third chance, held as long as the second."""
-        self.service = self.make(MemoryStore(self.clock), attempts=2)
+        self.use(attempts=2)
         assert self.held(failure()).attempt == 1
         assert self.held(failure()) == Decision(Kind.RETRY, 2, "", url=APP)
         assert self.answered(failure()).kind == Kind.GIVE_UP
 
     def test_no_attempts(self) -> None:
         """With no attempts, the first failure is given up, and nobody waits for it."""
-        self.service = self.make(MemoryStore(self.clock), attempts=0)
+        self.use(attempts=0)
         assert self.answered(failure()) == Decision(Kind.GIVE_UP, 1, "repeated", url=None)
 
     def test_no_wait(self) -> None:
         """With no wait, the call is sent back at once."""
-        self.service = self.make(MemoryStore(self.clock), wait=0.0)
+        self.use(wait=0.0)
         assert self.answered(failure()) == SECOND_CHANCE
         assert self.answered(failure()).attempt == 2
 
@@ -267,7 +169,7 @@ class HangingUpTests(Case):
         """Hanging up before the store has answered leaves the claim too."""
         claimed: Deferred[Claim] = Deferred()
         store = Scripted([claimed, succeed(Claim(attempt=2, hold=0.0, round=2))])
-        self.service = self.make(store)
+        self.use(store)
         answer = self.ask(failure())
         answer.cancel()
         self.failureResultOf(answer, CancelledError)
@@ -300,7 +202,7 @@ class PointlessTests(Case):
     def test_without_sid(self) -> None:
         """Without a SID the store need not be asked at all."""
         store = Scripted([])
-        self.service = self.make(store)
+        self.use(store)
         assert self.answered(failure(code="12100", sid="")) == Decision(
             Kind.GIVE_UP, 0, "code", url=None
         )
@@ -348,7 +250,7 @@ class CircleTests(Case):
     def test_own_address(self) -> None:
         """A failure of boomerang's own URL is neither counted nor held."""
         store = Scripted([])
-        self.service = self.make(store)
+        self.use(store)
         failed = failure(RETRY)
         decision = Decision(Kind.GIVE_UP, 0, "circle", url=None)
         assert self.answered(failed) == decision
@@ -366,7 +268,7 @@ class RoomTests(Case):
 
     def setUp(self) -> None:
         super().setUp()
-        self.service = self.make(MemoryStore(self.clock), max_held=2)
+        self.use(max_held=2)
 
     def test_full(self) -> None:
         """One too many is sent back at once, and its next failure is the second all the same."""
@@ -380,21 +282,28 @@ class RoomTests(Case):
         assert self.held(failure(sid="CA4")) == SECOND_CHANCE
 
     def test_full_repeat(self) -> None:
-        """A repeat that finds no room is sent back at once, as the same attempt."""
+        """A repeat that finds no room is sent back at once, as the same attempt.
+
+        What fails after that is no further repeat, though the first one is still held.
+        """
         held = [self.ask(failure(sid=sid)) for sid in ("CA1", "CA2")]
         assert self.answered(failure(sid="CA1")) == SECOND_CHANCE
+        assert self.answered(failure(sid="CA1")) == Decision(Kind.GIVE_UP, 2, "repeated")
         self.clock.advance(8.0)
         assert [self.successResultOf(answer).attempt for answer in held] == [1, 1]
 
     def test_filled_meanwhile(self) -> None:
-        """Room that was lost while the store was asked is not used."""
+        """Room that was lost while the store was asked is not used, which the store is told."""
         claims: list[Deferred[Claim]] = [Deferred(), Deferred()]
-        self.service = self.make(Scripted([*claims]), max_held=1)
-        first, second = self.ask(failure(sid="CA1")), self.ask(failure(sid="CA2"))
+        store, gone = Scripted([*claims]), failure(sid="CA2")
+        self.use(store, max_held=1)
+        first, second = self.ask(failure(sid="CA1")), self.ask(gone)
         for claimed in claims:
             claimed.callback(Claim(attempt=1, hold=8.0, round=1))
         self.assertNoResult(first)
         assert self.successResultOf(second) == SECOND_CHANCE
+        self.clock.advance(0)
+        assert store.released == [Marked(gone.identity, gone.call)]
         self.clock.advance(8.0)
         self.successResultOf(first)
 
@@ -410,11 +319,12 @@ class ShutdownTests(Case):
         self.clock.advance(2.0)
         assert self.successResultOf(answer) == SECOND_CHANCE
         assert self.watcher.told[0].held == Held(seconds=5.0, overshoot=0.0, early=True)
+        assert self.answered(failure()) == Decision(Kind.GIVE_UP, 2, "repeated")
 
     def test_last_requests(self) -> None:
         """What still arrives is held for what is left of the grace, and claimed for as long."""
         store = Scripted([succeed(Claim(attempt=1, hold=2.0, round=1))])
-        self.service = self.make(store)
+        self.use(store)
         self.service.hold.release_within(2.0)
         answer = self.ask(failure())
         self.clock.advance(2.0)
@@ -434,16 +344,24 @@ class StoreTests(Case):
     def test_asked(self) -> None:
         """A failure is claimed under its digests, by the rules."""
         store = Scripted([succeed(Claim(attempt=2, hold=0.0, round=2))])
-        self.service = self.make(store)
+        self.use(store)
         failed = failure()
         self.answered(failed)
         expected = Failure(failed.identity, failed.call, wait=8.0, window=900.0, attempts=1)
         assert store.asked == [expected]
 
+    def test_nothing_to_tell(self) -> None:
+        """A hold that lasted as long as it was to is not told to the store again."""
+        store = Scripted([succeed(Claim(attempt=1, hold=8.0, round=1))])
+        self.use(store)
+        self.held(failure())
+        self.clock.advance(0)
+        assert store.released == []
+
     def test_asked_for_rounds(self) -> None:
         """Where repeating cannot help, the call's rounds alone are claimed."""
         store = Scripted([succeed(Claim(attempt=0, hold=0.0, round=1))])
-        self.service = self.make(store)
+        self.use(store)
         failed = failure(code="12100")
         self.answered(failed)
         expected = Failure(None, failed.call, wait=8.0, window=900.0, attempts=1)
@@ -452,7 +370,7 @@ class StoreTests(Case):
     def test_claimed_before_the_wait(self) -> None:
         """The claim is made before the hold begins, not after."""
         store = Scripted([succeed(Claim(attempt=1, hold=8.0, round=1))])
-        self.service = self.make(store)
+        self.use(store)
         answer = self.ask(failure())
         assert len(store.asked) == 1
         self.clock.advance(8.0)
@@ -461,7 +379,7 @@ class StoreTests(Case):
     def test_slow(self) -> None:
         """The time that the store takes is part of the hold, as the store counts it."""
         claimed: Deferred[Claim] = Deferred()
-        self.service = self.make(Scripted([claimed]))
+        self.use(Scripted([claimed]))
         answer = self.ask(failure())
         self.clock.advance(0.125)
         claimed.callback(Claim(attempt=1, hold=7.875, round=1))
@@ -473,18 +391,18 @@ class StoreTests(Case):
 
     def test_silent(self) -> None:
         """A store that says nothing costs no caller a moment: the process's own memory counts."""
-        self.service = self.make(Scripted([Deferred(), Deferred()]))
+        self.use(Scripted([Deferred(), Deferred()]))
         assert self.held(failure()) == SECOND_CHANCE
         assert self.watcher.told[0].degraded
         assert self.answered(failure()).attempt == 2
 
     def test_failing(self) -> None:
         """Nor does a store that fails at once."""
-        self.service = self.make(Scripted([fail(StoreUnavailable("away"))]))
+        self.use(Scripted([fail(StoreUnavailable("away"))]))
         assert self.held(failure()) == SECOND_CHANCE
         assert self.watcher.told[0].degraded
 
     def test_absurd(self) -> None:
-        """A store that asks for a longer hold than Twilio waits is not believed."""
-        self.service = self.make(Scripted([succeed(Claim(attempt=1, hold=100.0, round=1))]))
-        assert self.held(failure(), 14.0) == SECOND_CHANCE
+        """A store that asks for a longer hold than it was told of is not believed."""
+        self.use(Scripted([succeed(Claim(attempt=1, hold=100.0, round=1))]))
+        assert self.held(failure()) == SECOND_CHANCE

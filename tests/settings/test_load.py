@@ -17,6 +17,7 @@ from boomerang.settings.load import declared_settings
 from boomerang.stores.address import MemoryAddress, RedisAddress, SqliteAddress
 
 AC = "AC00000000000000000000000000000001"
+SK = "SK" + "0" * 32
 SORRY = Redirect("https://a.com/x")
 LISTEN = ("tcp:1:backlog=2", "systemd:x")
 TOKEN = "BOOMERANG_TWILIO_AUTH_TOKEN"
@@ -64,12 +65,24 @@ ALL: list[tuple[str, str, str, object]] = [
     ("notify.urls", "json://a,xml://b", '["json://a", "xml://b"]', ("json://a", "xml://b")),
     ("heartbeat.url", "https://a.com/x?y", '"https://a.com/x?y"', "https://a.com/x?y"),
     ("heartbeat.period", "300", "300", 300.0),
+    ("account.audit_every", "86400", "86400", 86400.0),
+    ("account.subaccounts", "yes", "true", True),
+    ("account.api_key", SK, f'"{SK}"', SK),
+    ("account.api_secret", "s e c", '"s e c"', "s e c"),
+    ("account.api_url", "http://[::1]:4010", '"http://[::1]:4010"', "http://[::1]:4010"),
 ]  # fmt: skip
 
 PAIRS = {
-    "status.user": "status.password",
-    "status.password": "status.user",
-    "librato.token": "librato.user",
+    "status.user": {"status.password": "x"},
+    "status.password": {"status.user": "x"},
+    "librato.token": {"librato.user": "x"},
+    "account.api_key": {"account.api_secret": "x"},
+    "account.api_secret": {"account.api_key": SK},
+    "account.audit_every": {
+        "public_url": "https://b.com",
+        "twilio.account_sid": AC,
+        "twilio.auth_token": "x",
+    },
 }
 """Settings that are good together only."""
 
@@ -161,12 +174,12 @@ def test_declared(name: str) -> None:
 @pytest.mark.parametrize(("name", "text", "toml", "value"), ALL)
 def test_each_source(name: str, text: str, toml: str, value: object) -> None:
     """Each setting may come from the command line, the environment, or the file."""
-    pair = {PAIRS[name]: "x"} if name in PAIRS else {}
+    pair = PAIRS.get(name, {})
     texts = {name: text, **pair}
     assert value_of(load(options=texts), name) == value
     env = {environment_name(each): text for each, text in texts.items()}
     assert value_of(load(env=env), name) == value
-    lines = [f"{name} = {toml}", *(f'{other} = "x"' for other in pair)]
+    lines = [f"{name} = {toml}", *(f'{other} = "{its}"' for other, its in pair.items())]
     assert value_of(load("\n".join(lines)), name) == value
 
 

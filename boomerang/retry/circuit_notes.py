@@ -1,0 +1,84 @@
+"""What processes tell one another of circuits: a note in the store for each origin. Pure."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Final
+
+from attrs import frozen
+
+from boomerang.retry.circuit import Circuit, Position
+
+Origin = tuple[str, int]
+
+STALE: Final = 120.0
+"""Seconds after which another process's word is no longer believed; it repeats it in time."""
+
+
+@frozen
+class Word:
+    """What a process has said of an origin; instants are seconds since the epoch.
+
+    ``changed`` is when the circuit was last opened or closed, ``written`` when that was said.
+    """
+
+    position: Position
+    reason: str
+    since: float
+    changed: float
+    written: float
+
+    def is_believed(self, *, now: float) -> bool:
+        return now - self.written <= STALE
+
+    def is_to_be_erased(self, *, now: float) -> bool:
+        """Whether nobody can need it: those who write it anew would have done so long ago."""
+        return now - self.written > 2 * STALE
+
+    def tells_of_a_check(self) -> bool:
+        """Whether a check of the app is down, by that process's monitor."""
+        return self.position is not Position.CLOSED and self.reason == "monitor"
+
+
+def key_of(origin: Origin) -> str:
+    return f"{origin[0]}:{origin[1]}"
+
+
+def note_of(circuit: Circuit, *, changed: float, now: float) -> str:
+    data = {
+        "position": circuit.position.value,
+        "reason": circuit.reason,
+        "since": circuit.since,
+        "changed": changed,
+        "written": now,
+    }
+    return json.dumps(data)
+
+
+def read_notes(notes: Mapping[str, str]) -> Mapping[Origin, Word]:
+    """What the notes say; those that cannot be read, of another version perhaps, are left out."""
+    found = {}
+    for key, note in notes.items():
+        try:
+            host, _, port = key.rpartition(":")
+            said = json.loads(note)
+            found[host, int(port)] = Word(
+                position=Position(said["position"]),
+                reason=str(said["reason"]),
+                since=float(said["since"]),
+                changed=float(said["changed"]),
+                written=float(said["written"]),
+            )
+        except (ValueError, KeyError, TypeError):
+            continue
+    return found
+
+
+def taken_over(circuit: Circuit, word: Word, *, now: float) -> Circuit:
+    """The circuit after another process's word, which is newer."""
+    if word.position is Position.CLOSED:
+        return Circuit()
+    if circuit.position is not Position.CLOSED:
+        return circuit
+    return Circuit(Position.OPEN, since=word.since, reason=word.reason, trial_at=now)

@@ -1,0 +1,104 @@
+"""What processes tell one another of circuits."""
+
+from __future__ import annotations
+
+import attrs
+import pytest
+
+from boomerang.retry.circuit import Circuit, Position
+from boomerang.retry.circuit_notes import STALE, Word, key_of, note_of, read_notes, taken_over
+
+NOW = 1_800_000_000.0
+APP = ("app.example.com", 443)
+WORD = Word(Position.OPEN, reason="losses", since=NOW - 9.0, changed=NOW - 8.0, written=NOW)
+
+
+@pytest.mark.parametrize(
+    "origin", [APP, ("[2001:db8::1]", 8443), ("10.0.0.1", 80), ("xn--bcher-kva.example", 1)]
+)
+@pytest.mark.parametrize("position", list(Position))
+def test_round_trip(origin: tuple[str, int], position: Position) -> None:
+    """What one writes another can read."""
+    circuit = Circuit(position, since=NOW - 9.0, losses=7, reason="losses", trial_at=NOW - 2.0)
+    note = note_of(circuit, changed=NOW - 8.0, now=NOW)
+    assert read_notes({key_of(origin): note}) == {origin: attrs.evolve(WORD, position=position)}
+
+
+@pytest.mark.parametrize(
+    ("key", "text"),
+    [
+        ("app.example.com:443", ""),
+        ("app.example.com:443", "no JSON"),
+        ("app.example.com:443", "[]"),
+        ("app.example.com:443", "7"),
+        ("app.example.com:443", "{}"),
+        ("app.example.com:443", '{"position": "ajar"}'),
+        (
+            "app.example.com:443",
+            '{"position": "open", "reason": "", "since": null, "changed": 1, "written": 1}',
+        ),
+        ("app.example.com", note_of(Circuit(), changed=NOW, now=NOW)),
+        ("app.example.com:https", note_of(Circuit(), changed=NOW, now=NOW)),
+    ],
+)
+def test_unreadable(key: str, text: str) -> None:
+    """What cannot be read is left out, and costs the others nothing."""
+    good = note_of(Circuit(), changed=NOW, now=NOW)
+    assert list(read_notes({key: text, "other.example.com:80": good})) == [
+        ("other.example.com", 80)
+    ]
+
+
+@pytest.mark.parametrize(
+    ("age", "believed", "erased"),
+    [
+        (0.0, True, False),
+        (STALE, True, False),
+        (STALE + 1.0, False, False),
+        (2 * STALE, False, False),
+        (2 * STALE + 1.0, False, True),
+        (-5.0, True, False),
+    ],
+)
+def test_age(age: float, believed: bool, erased: bool) -> None:
+    """A word is believed for two minutes, and erased after four."""
+    assert WORD.is_believed(now=NOW + age) is believed
+    assert WORD.is_to_be_erased(now=NOW + age) is erased
+
+
+@pytest.mark.parametrize(
+    ("position", "reason", "tells"),
+    [
+        (Position.OPEN, "monitor", True),
+        (Position.HALF_OPEN, "monitor", True),
+        (Position.CLOSED, "monitor", False),
+        (Position.OPEN, "losses", False),
+        (Position.OPEN, "unwatched", False),
+    ],
+)
+def test_of_a_check(position: Position, reason: str, tells: bool) -> None:
+    """Only a circuit that is open since a check is down tells of one."""
+    assert attrs.evolve(WORD, position=position, reason=reason).tells_of_a_check() is tells
+
+
+@pytest.mark.parametrize(
+    ("before", "said", "after"),
+    [
+        (Circuit(), Position.OPEN, Circuit(Position.OPEN, NOW - 9.0, 0, "losses", NOW)),
+        (
+            Circuit(losses=3),
+            Position.HALF_OPEN,
+            Circuit(Position.OPEN, NOW - 9.0, 0, "losses", NOW),
+        ),
+        (Circuit(Position.OPEN, 1.0, 5, "losses", 2.0), Position.CLOSED, Circuit()),
+        (Circuit(losses=3), Position.CLOSED, Circuit()),
+        (
+            Circuit(Position.HALF_OPEN, 1.0, 5, "losses", 2.0),
+            Position.OPEN,
+            Circuit(Position.HALF_OPEN, 1.0, 5, "losses", 2.0),
+        ),
+    ],
+)
+def test_taken_over(before: Circuit, said: Position, after: Circuit) -> None:
+    """Another's word opens and closes; what is known of an open one here stays."""
+    assert taken_over(before, attrs.evolve(WORD, position=said), now=NOW) == after

@@ -1,0 +1,725 @@
+"""The circuits of all origins, in one process and in several."""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from collections.abc import Mapping
+
+import pytest
+from attrs import define, field
+from twisted.internet.defer import Deferred, fail, succeed
+from twisted.internet.task import Clock
+from twisted.logger import LogLevel, capturedLogs, formatEvent
+from twisted.trial.unittest import SynchronousTestCase
+
+from boomerang.retry.circuit import LOSSES, TRIAL_EVERY
+from boomerang.retry.circuit_notes import STALE
+from boomerang.retry.circuits import ROUND, Circuits
+from boomerang.stores.interfaces import NoteStore, StoreUnavailable
+from boomerang.stores.notes_memory import MemoryNotes
+
+EPOCH = 1_800_000_000.0
+APP = ("app.example.com", 443)
+OTHER = ("other.example.com", 8443)
+PROBE = "https://me:hunter2@app.example.com/health?key=hunter2"
+TOPIC = "circuits.test"
+
+
+@define
+class Apps:
+    """Apps that answer a probe, or not, or never; and when they were asked."""
+
+    clock: Clock
+    awake: bool = False
+    silent: bool = False
+    broken: bool = False
+    asked: list[float] = field(factory=list)
+
+    def ask(self, url: str) -> Deferred[bool]:
+        assert url == PROBE
+        self.asked.append(self.clock.seconds())
+        if self.broken:
+            return fail(ZeroDivisionError())
+        return Deferred() if self.silent else succeed(self.awake)
+
+
+class Notes(MemoryNotes):
+    """Notes of a store that may be away, or say nothing."""
+
+    def __init__(self, clock: Clock) -> None:
+        super().__init__(clock)
+        self.mood = "there"
+        self.asked = 0
+
+    def read(self, topic: str) -> Deferred[Mapping[str, str]]:
+        return self._ready().addCallback(lambda _: super(Notes, self).read(topic))
+
+    def write(self, topic: str, notes: Mapping[str, str | None]) -> Deferred[None]:
+        return self._ready().addCallback(lambda _: super(Notes, self).write(topic, notes))
+
+    def _ready(self) -> Deferred[None]:
+        self.asked += 1
+        if self.mood == "away":
+            return fail(StoreUnavailable("redis://user:hunter2@store does not answer"))
+        return succeed(None) if self.mood == "there" else Deferred()
+
+
+class Process:
+    """Circuits, and what this process's monitor has found; ``count`` is what the metrics say."""
+
+    def __init__(
+        self,
+        clock: Clock,
+        notes: NoteStore,
+        *,
+        in_use: bool = True,
+        most: int = 1000,
+    ) -> None:
+        self.apps = Apps(clock)
+        self.monitor: dict[tuple[str, int], bool] = {}
+        self.monitor_broken = False
+        self.count = 0
+        self.circuits = Circuits(
+            notes=notes,
+            topic=TOPIC,
+            ask=self.apps.ask,
+            found=self.found,
+            clock=clock,
+            wall_clock=lambda: EPOCH + clock.seconds(),
+            watcher=self,
+            in_use=in_use,
+            most=most,
+        )
+        self.circuits.startService()
+
+    def circuits_open(self, count: int) -> None:
+        self.count = count
+
+    def found(self) -> Mapping[tuple[str, int], bool]:
+        if self.monitor_broken:
+            raise ZeroDivisionError
+        return self.monitor
+
+    def lose(self, times: int = LOSSES, origin: tuple[str, int] = APP) -> None:
+        for _ in range(times):
+            self.circuits.lost(origin)
+
+    def admits(self, probe: str | None = None, origin: tuple[str, int] = APP) -> bool:
+        return self.circuits.admits(origin, probe)
+
+    @property
+    def state(self) -> dict[str, str]:
+        """Host and position, with the reason, of those that are not closed."""
+        return {
+            host: f"{circuit.position.value}, {circuit.reason}"
+            for (host, _), circuit in self.circuits.open().items()
+        }
+
+
+class Case(SynchronousTestCase):
+    """Circuits on a clock that stands still."""
+
+    def setUp(self) -> None:
+        self.clock = Clock()
+        self.notes = Notes(self.clock)
+        self.one = self.process()
+
+    def process(self, **options: bool) -> Process:
+        return Process(self.clock, self.notes, **options)
+
+    def pass_seconds(self, seconds: float) -> None:
+        self.clock.pump([0.5] * round(seconds * 2))
+
+    def written(self) -> dict[str, dict[str, object]]:
+        """What stands in the store, by origin."""
+        notes = self.successResultOf(MemoryNotes.read(self.notes, TOPIC))
+        return {key: json.loads(note) for key, note in notes.items()}
+
+
+class OutcomesTests(Case):
+    """What second chances tell of an app."""
+
+    def test_losses(self) -> None:
+        """Five second chances in a row that are lost open the circuit of their origin alone."""
+        self.one.lose(LOSSES - 1)
+        assert (self.one.admits(), self.one.state) == (True, {})
+        self.one.lose(1)
+        assert (self.one.admits(), self.one.state) == (False, {APP[0]: "open, losses"})
+        assert self.one.admits(origin=OTHER)
+        assert self.one.count == 1
+
+    def test_saved(self) -> None:
+        """One that was saved begins the count anew."""
+        self.one.lose(LOSSES - 1)
+        self.one.circuits.saved(APP)
+        self.one.lose(LOSSES - 1)
+        assert self.one.state == {}
+
+    def test_saved_unheard_of(self) -> None:
+        """Nothing need be known of an app that is well."""
+        self.one.circuits.saved(APP)
+        assert self.one.circuits.open() == {}
+        assert self.one.admits()
+
+    def test_trial(self) -> None:
+        """Every five seconds a call is let through as a trial; once one was saved, all are."""
+        self.one.lose()
+        admitted = []
+        for tenth in range(150):
+            if self.one.admits():
+                admitted.append(tenth / 10)
+            self.clock.advance(0.1)
+        assert len(admitted) == 2
+        assert admitted[1] - admitted[0] == pytest.approx(TRIAL_EVERY, abs=0.11)
+        assert self.one.state == {APP[0]: "half-open, losses"}
+        self.one.circuits.saved(APP)
+        assert (self.one.admits(), self.one.state, self.one.count) == (True, {}, 0)
+
+    def test_lost_trial(self) -> None:
+        """A trial that is lost leaves it as it was."""
+        self.one.lose()
+        self.pass_seconds(TRIAL_EVERY)
+        assert self.one.admits()
+        self.one.lose(1)
+        assert self.one.state == {APP[0]: "open, losses"}
+        assert not self.one.admits()
+
+    def test_several(self) -> None:
+        """Each origin has a circuit of its own, and the metrics know how many are open."""
+        self.one.lose(origin=APP)
+        self.one.lose(origin=OTHER)
+        assert self.one.count == 2
+        self.pass_seconds(TRIAL_EVERY)
+        assert self.one.admits(origin=OTHER)
+        self.one.circuits.saved(OTHER)
+        assert (self.one.state, self.one.count) == ({APP[0]: "open, losses"}, 1)
+
+
+class ProbeTests(Case):
+    """Dead apps are asked whether they are back."""
+
+    def test_asked(self) -> None:
+        """While the circuit is open the app is asked every two seconds; not before, nor after."""
+        self.one.admits(PROBE)
+        self.pass_seconds(4.0)
+        self.one.lose()
+        self.one.admits(PROBE)
+        assert self.one.apps.asked == []
+        self.pass_seconds(4.5)
+        assert self.one.apps.asked == [6.0, 8.0]
+        self.one.apps.awake = True
+        self.pass_seconds(2.0)
+        assert (self.one.apps.asked[2:], self.one.state) == ([10.0], {})
+        self.pass_seconds(10.0)
+        assert len(self.one.apps.asked) == 3
+
+    def test_found_soon(self) -> None:
+        """Whenever the app comes back, its callers get second chances within five seconds."""
+        for moment in (0.0, 0.1, 0.9, 1.9, 3.3, 17.7):
+            self.one.apps.awake = False
+            self.one.lose()
+            assert not self.one.admits(PROBE)
+            self.clock.pump([0.1] * round(moment * 10))
+            self.one.apps.awake = True
+            self.clock.pump([0.1] * 30)
+            assert self.one.admits(PROBE)
+
+    def test_monitor_too(self) -> None:
+        """Also where it was the monitor that found the app down."""
+        self.one.monitor[APP] = False
+        self.pass_seconds(ROUND)
+        assert not self.one.admits(PROBE)
+        self.one.apps.awake = True
+        self.pass_seconds(ROUND)
+        assert self.one.admits(PROBE)
+
+    def test_endpoints_without(self) -> None:
+        """A failure of an endpoint that has no probe does not end the questions."""
+        self.one.lose()
+        self.one.admits(PROBE)
+        self.one.admits(None)
+        self.pass_seconds(ROUND)
+        assert len(self.one.apps.asked) == 1
+
+    def test_one_question(self) -> None:
+        """Origins with the same probe are one question."""
+        for number in range(50):
+            origin = (f"app-{number}.example.com", 443)
+            self.one.lose(origin=origin)
+            self.one.admits(PROBE, origin)
+        assert self.one.count == 50
+        self.pass_seconds(ROUND)
+        assert len(self.one.apps.asked) == 1
+        self.one.apps.awake = True
+        self.pass_seconds(ROUND)
+        assert (self.one.state, self.one.count) == ({}, 0)
+
+    def test_no_answer(self) -> None:
+        """An app that never answers is not back, and is asked on."""
+        self.one.apps.silent = True
+        self.one.lose()
+        self.one.admits(PROBE)
+        self.pass_seconds(10 * ROUND)
+        assert len(self.one.apps.asked) == 10
+        assert self.one.state == {APP[0]: "open, losses"}
+
+    def test_store_that_hangs(self) -> None:
+        """A store that says nothing does not keep dead apps from being asked."""
+        self.one.lose()
+        self.one.admits(PROBE)
+        self.notes.mood = "silent"
+        self.pass_seconds(10 * ROUND)
+        assert len(self.one.apps.asked) == 10
+
+
+class MonitorTests(Case):
+    """What the monitor has found counts at once."""
+
+    def test_down_and_up(self) -> None:
+        """A check that is down opens the circuit, without any trial; it closes as it is up."""
+        self.one.monitor[APP] = False
+        self.pass_seconds(ROUND)
+        assert self.one.state == {APP[0]: "open, monitor"}
+        for _ in range(100):
+            assert not self.one.admits()
+            self.pass_seconds(1.0)
+        self.one.monitor[APP] = True
+        self.pass_seconds(ROUND)
+        assert (self.one.admits(), self.one.state) == (True, {})
+
+    def test_up_from_the_start(self) -> None:
+        """A check that is up says nothing new, and is no proof against losses."""
+        self.one.monitor[APP] = True
+        self.pass_seconds(ROUND)
+        assert self.one.state == {}
+        self.one.lose()
+        self.pass_seconds(10 * ROUND)
+        assert self.one.state == {APP[0]: "open, losses"}
+
+    def test_the_probe_knows_better(self) -> None:
+        """Once the app has answered, a check that is still down does not open it again."""
+        self.one.monitor[APP] = False
+        self.one.apps.awake = True
+        self.pass_seconds(ROUND)
+        assert not self.one.admits(PROBE)
+        self.pass_seconds(20.0)
+        assert self.one.admits(PROBE)
+        assert self.one.state == {}
+
+    def test_paused(self) -> None:
+        """When the monitor says no more of an app that was down, trials are to find out."""
+        self.one.monitor[APP] = False
+        self.pass_seconds(ROUND)
+        del self.one.monitor[APP]
+        self.pass_seconds(ROUND)
+        assert self.one.state == {APP[0]: "open, unwatched"}
+        assert not self.one.admits()
+        self.pass_seconds(TRIAL_EVERY)
+        assert self.one.admits()
+        self.one.circuits.saved(APP)
+        assert self.one.state == {}
+
+    def test_paused_and_up(self) -> None:
+        """A check that was down, was not heard of for a while, and then is up, closes it."""
+        for found in (False, None, True):
+            self.one.monitor = {} if found is None else {APP: found}
+            self.pass_seconds(2 * ROUND)
+        assert (self.one.admits(), self.one.state) == (True, {})
+
+    def test_paused_and_down(self) -> None:
+        """If it then is still down, all is as before."""
+        for found in (False, None, False):
+            self.one.monitor = {} if found is None else {APP: found}
+            self.pass_seconds(2 * ROUND)
+        assert self.one.state == {APP[0]: "open, monitor"}
+        self.pass_seconds(TRIAL_EVERY)
+        assert not self.one.admits()
+
+
+class SharingTests(Case):
+    """Processes on one store know the same."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.other = self.process()
+
+    def test_losses(self) -> None:
+        """What one process has found, the others know two rounds later; the end of it too."""
+        self.one.lose()
+        self.pass_seconds(2 * ROUND)
+        assert self.other.state == {APP[0]: "open, losses"}
+        assert (self.other.count, self.other.admits()) == (1, False)
+        self.one.circuits.saved(APP)
+        self.pass_seconds(2 * ROUND)
+        assert (self.other.state, self.other.count) == ({}, 0)
+        assert self.other.admits()
+
+    def test_found_by_the_other(self) -> None:
+        """It does not matter which of them finds that the app is back."""
+        self.one.lose()
+        self.pass_seconds(2 * ROUND)
+        self.other.admits(PROBE)
+        self.other.apps.awake = True
+        self.pass_seconds(3 * ROUND)
+        assert self.one.state == self.other.state == {}
+
+    def test_the_newer_word(self) -> None:
+        """Of what two say at about the same time, the newer counts with both."""
+        self.one.lose()
+        self.pass_seconds(2 * ROUND)
+        self.one.circuits.saved(APP)
+        self.clock.advance(0.25)
+        self.other.circuits.saved(APP)
+        self.other.lose()
+        self.pass_seconds(3 * ROUND)
+        assert self.one.state == self.other.state == {APP[0]: "open, losses"}
+
+    def test_trials_of_each(self) -> None:
+        """A process that heard of it makes no trial at once."""
+        self.one.lose()
+        self.pass_seconds(2 * ROUND)
+        assert not self.other.admits()
+        self.pass_seconds(TRIAL_EVERY)
+        assert self.other.admits()
+
+    def test_started_later(self) -> None:
+        """A process that starts while an app is dead knows it, however long that has been so."""
+        self.one.lose()
+        self.pass_seconds(10 * STALE)
+        later = self.process()
+        assert later.state == {APP[0]: "open, losses"}
+
+    def test_monitor(self) -> None:
+        """What the watching process has found counts in the others as if they watched."""
+        self.one.monitor[APP] = False
+        self.pass_seconds(3 * ROUND)
+        for _ in range(round(2 * STALE)):
+            assert self.other.state == {APP[0]: "open, monitor"}
+            assert not self.other.admits()
+            self.pass_seconds(1.0)
+        self.one.monitor[APP] = True
+        self.pass_seconds(2 * ROUND)
+        assert self.other.state == {}
+
+    def test_another_watches_then(self) -> None:
+        """When another process takes over the watch, it stays as it was."""
+        self.one.monitor[APP] = False
+        self.pass_seconds(3 * ROUND)
+        self.one.monitor.clear()
+        self.pass_seconds(1.0)
+        self.other.monitor[APP] = False
+        self.pass_seconds(STALE)
+        for process in (self.one, self.other):
+            assert process.state == {APP[0]: "open, monitor"}
+        self.other.monitor[APP] = True
+        self.pass_seconds(3 * ROUND)
+        for process in (self.one, self.other):
+            assert process.state == {}
+
+    def test_another_finds_it_up(self) -> None:
+        """If the one that takes over finds the app up, that counts with all of them."""
+        self.one.monitor[APP] = False
+        self.pass_seconds(3 * ROUND)
+        self.one.monitor.clear()
+        self.other.monitor[APP] = True
+        self.pass_seconds(3 * ROUND)
+        assert self.one.state == self.other.state == {}
+
+    def test_nobody_watches(self) -> None:
+        """When the watching process has died, the others make trials, after two minutes."""
+        self.one.monitor[APP] = False
+        self.pass_seconds(3 * ROUND)
+        self.one.circuits.stopService()
+        self.pass_seconds(STALE + 2 * ROUND)
+        assert self.other.state == {APP[0]: "open, unwatched"}
+        self.pass_seconds(TRIAL_EVERY)
+        assert self.other.admits()
+
+    def test_restarted_without_the_check(self) -> None:
+        """A note of a process before is no reason to hold an app for dead for ever."""
+        self.one.monitor[APP] = False
+        self.pass_seconds(3 * ROUND)
+        self.one.circuits.stopService()
+        self.other.circuits.stopService()
+        later = self.process()
+        assert later.state == {APP[0]: "open, monitor"}
+        self.pass_seconds(STALE + TRIAL_EVERY + 2 * ROUND)
+        assert later.admits()
+
+    def test_old_notes(self) -> None:
+        """What was written long ago is not believed, and is erased."""
+        self.one.lose()
+        self.pass_seconds(2 * ROUND)
+        self.one.circuits.stopService()
+        self.other.circuits.stopService()
+        self.pass_seconds(STALE + 1.0)
+        later = self.process()
+        self.pass_seconds(2 * ROUND)
+        assert later.state == {}
+        assert len(self.written()) == 1
+        self.pass_seconds(STALE + 2 * ROUND)
+        assert self.written() == {}
+
+    def test_closed_notes(self) -> None:
+        """That a circuit was closed need not be known for ever either."""
+        self.one.lose()
+        self.pass_seconds(2 * ROUND)
+        self.one.circuits.saved(APP)
+        self.pass_seconds(2 * ROUND)
+        assert self.written()["app.example.com:443"]["position"] == "closed"
+        self.pass_seconds(2 * STALE + 3 * ROUND)
+        assert self.written() == {}
+        assert self.one.state == self.other.state == {}
+
+    def test_garbage(self) -> None:
+        """Notes that cannot be understood are left alone."""
+        garbage = {"a": "b", "a:b": "{}", "a:1": "[]", "b:1": '{"position": "ajar"}', "c:1": "1"}
+        self.successResultOf(self.notes.write(TOPIC, garbage))
+        self.one.lose()
+        self.pass_seconds(2 * ROUND)
+        assert self.other.state == {APP[0]: "open, losses"}
+
+    def test_addresses(self) -> None:
+        """An origin that is an IPv6 address is told of as well."""
+        self.one.lose(origin=("[2001:db8::1]", 8443))
+        self.pass_seconds(2 * ROUND)
+        assert self.other.state == {"[2001:db8::1]": "open, losses"}
+        assert not self.other.admits(origin=("[2001:db8::1]", 8443))
+
+
+class StoreTests(Case):
+    """A store that is not there."""
+
+    def test_alone(self) -> None:
+        """Each process knows what it has found by itself, and says nothing of the store."""
+        for mood in ("away", "silent"):
+            self.notes.mood = mood
+            with capturedLogs() as events:
+                self.one.lose()
+                assert not self.one.admits()
+                self.pass_seconds(20.0)
+                self.one.circuits.saved(APP)
+                self.pass_seconds(20.0)
+            assert self.one.state == {}
+            assert [event["log_level"] for event in events] == [LogLevel.warn, LogLevel.info]
+
+    def test_told_later(self) -> None:
+        """What could not be written down is, as soon as the store is back."""
+        other = self.process()
+        self.one.lose()
+        self.pass_seconds(2 * ROUND)
+        assert other.state == {APP[0]: "open, losses"}
+        for mood in ("away", "silent"):
+            self.notes.mood = mood
+            self.one.circuits.saved(APP)
+            self.pass_seconds(4 * ROUND)
+            self.notes.mood = "there"
+            self.pass_seconds(8 * ROUND)
+            assert other.state == {}
+            self.one.lose()
+            self.pass_seconds(2 * ROUND)
+            assert other.state == {APP[0]: "open, losses"}
+
+    def test_few_writes(self) -> None:
+        """While nothing changes, it is written twice a minute; without anything, never."""
+        written: dict[str, int] = defaultdict(int)
+
+        class Counting(Notes):
+            def write(self, topic: str, notes: Mapping[str, str | None]) -> Deferred[None]:
+                written["times"] += 1
+                return super().write(topic, notes)
+
+        process = Process(self.clock, Counting(self.clock))
+        self.pass_seconds(600.0)
+        assert written["times"] == 0
+        process.lose()
+        self.pass_seconds(600.0)
+        assert 20 <= written["times"] <= 22
+
+
+class BoundTests(Case):
+    """Whoever names hosts of apps that fail cannot fill the memory."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.one = Process(self.clock, self.notes, most=10)
+
+    def fill(self, count: int, *, losses: int) -> None:
+        for number in range(count):
+            self.one.lose(losses, (f"{number}.example.com", 443))
+
+    def test_forgotten(self) -> None:
+        """The origin that was heard of longest ago is forgotten."""
+        self.one.lose(LOSSES - 1)
+        self.fill(10, losses=1)
+        self.one.lose(1)
+        assert self.one.state == {}
+        self.one.lose(LOSSES - 1)
+        assert self.one.state == {APP[0]: "open, losses"}
+
+    def test_the_dead_stay(self) -> None:
+        """One whose app is dead stays, as long as there are others."""
+        self.one.lose()
+        self.fill(100, losses=1)
+        assert (self.one.state, self.one.count) == ({APP[0]: "open, losses"}, 1)
+        assert not self.one.admits()
+
+    def test_only_dead(self) -> None:
+        """Of the dead, too, only so many are kept, and counted."""
+        self.fill(50, losses=LOSSES)
+        assert len(self.one.state) == self.one.count == 10
+
+    def test_by_others(self) -> None:
+        """What other processes tell is bounded alike."""
+        crowd = Process(self.clock, self.notes, most=1000)
+        for number in range(50):
+            crowd.lose(origin=(f"{number}.example.com", 443))
+        self.pass_seconds(2 * ROUND)
+        assert len(self.one.state) == self.one.count == 10
+        assert len(crowd.state) == 50
+
+    def test_store_away(self) -> None:
+        """What waits to be written is bounded as well."""
+        self.notes.mood = "away"
+        for number in range(200):
+            self.one.lose(origin=(f"{number}.example.com", 443))
+            self.clock.advance(0.5)
+        self.notes.mood = "there"
+        self.pass_seconds(2 * ROUND)
+        assert len(self.written()) <= 10
+
+
+class LogTests(Case):
+    """What the log tells."""
+
+    def test_lines(self) -> None:
+        """A line for each change of state, with the reason; and none for each failure."""
+        with capturedLogs() as events:
+            self.one.lose(3 * LOSSES)
+            self.one.admits(PROBE)
+            self.pass_seconds(20.0)
+            self.one.apps.awake = True
+            self.pass_seconds(ROUND)
+            self.one.monitor[OTHER] = False
+            self.pass_seconds(ROUND)
+        assert [(event["log_level"], formatEvent(event)) for event in events] == [
+            (
+                LogLevel.warn,
+                "circuit open origin=app.example.com:443 reason=losses: its callers get their"
+                " last resort at once",
+            ),
+            (LogLevel.info, "circuit closed origin=app.example.com:443"),
+            (
+                LogLevel.warn,
+                "circuit open origin=other.example.com:8443 reason=monitor: its callers get their"
+                " last resort at once",
+            ),
+        ]
+        assert {event["log_namespace"] for event in events} == {"boomerang.retry"}
+
+    def test_secrets(self) -> None:
+        """Neither log nor store ever has what stands in a probe's URL, or in the store's."""
+        with capturedLogs() as events:
+            self.one.lose()
+            self.one.admits(PROBE)
+            self.pass_seconds(10.0)
+            self.notes.mood = "away"
+            self.pass_seconds(10.0)
+        shown = f"{[formatEvent(event) for event in events]} {events} {self.written()}"
+        assert "app.example.com" in shown
+        assert "hunter2" not in shown
+
+    def test_other_process(self) -> None:
+        """A process tells of what it has heard from another one, too."""
+        other = self.process()
+        self.one.lose()
+        with capturedLogs() as events:
+            self.pass_seconds(2 * ROUND)
+        assert len(events) == 1
+        assert other.count == 1
+
+
+class LifeTests(Case):
+    """When it runs, and when not."""
+
+    def test_not_in_use(self) -> None:
+        """Where no endpoint wants it, nothing is asked, read or written."""
+        self.one.circuits.stopService()
+        self.notes.asked = 0
+        idle = self.process(in_use=False)
+        idle.monitor[APP] = False
+        self.pass_seconds(60.0)
+        assert (self.notes.asked, idle.apps.asked, idle.state) == (0, [], {})
+        assert self.clock.getDelayedCalls() == []
+        idle.circuits.stopService()
+
+    def test_stop(self) -> None:
+        """After the end nothing is left to be done, be an answer still under way or not."""
+        self.one.lose()
+        self.one.admits(PROBE)
+        self.one.apps.silent = True
+        self.pass_seconds(5.0)
+        self.one.circuits.stopService()
+        assert self.clock.getDelayedCalls() == []
+        asked = self.notes.asked
+        self.pass_seconds(60.0)
+        assert (len(self.one.apps.asked), self.notes.asked) == (2, asked)
+
+    def test_stop_while_the_store_hangs(self) -> None:
+        """A store that hangs is given up five seconds later, and not asked again."""
+        self.notes.mood = "silent"
+        self.pass_seconds(ROUND)
+        self.one.circuits.stopService()
+        self.pass_seconds(5.0)
+        assert self.clock.getDelayedCalls() == []
+
+
+class MistakeTests(Case):
+    """Something in the process does what it should not."""
+
+    @pytest.fixture(autouse=True)
+    def _nothing_critical_logged(self) -> None:
+        """Here mistakes are to be logged."""
+
+    def logged(self) -> set[type[BaseException]]:
+        return {mistake.type for mistake in self.flushLoggedErrors()}
+
+    def test_question(self) -> None:
+        """A question that fails is logged, and the next one put."""
+        self.one.apps.broken = True
+        self.one.lose()
+        self.one.admits(PROBE)
+        self.pass_seconds(2 * ROUND)
+        assert self.logged() == {ZeroDivisionError}
+        self.one.apps.broken, self.one.apps.awake = False, True
+        self.pass_seconds(ROUND)
+        assert self.one.state == {}
+
+    def test_monitor(self) -> None:
+        """A monitor that fails is logged, and heard of again when it is well."""
+        self.one.monitor_broken = True
+        self.pass_seconds(2 * ROUND)
+        assert self.logged() == {ZeroDivisionError}
+        self.one.monitor_broken = False
+        self.one.monitor[APP] = False
+        self.pass_seconds(ROUND)
+        assert self.one.state == {APP[0]: "open, monitor"}
+
+    def test_store(self) -> None:
+        """A store that makes no sense is logged, and asked again."""
+
+        class Broken(MemoryNotes):
+            broken = True
+
+            def read(self, topic: str) -> Deferred[Mapping[str, str]]:
+                return fail(ZeroDivisionError()) if self.broken else super().read(topic)
+
+        notes = Broken(self.clock)
+        one, other = Process(self.clock, notes), Process(self.clock, notes)
+        self.pass_seconds(ROUND)
+        assert self.logged() == {ZeroDivisionError}
+        notes.broken = False
+        one.lose()
+        self.pass_seconds(2 * ROUND)
+        assert other.state == {APP[0]: "open, losses"}
