@@ -72,6 +72,7 @@ OVERSHOOT_BURST_FROM_SYN = Target(at_most=2000, unit="ms")
 OVERSHOOT_OF_CHECKS = Target(at_most=5, unit="ms")
 CPU_OF_CHECKS = Target(at_most=25, unit="%")
 NONE_FAILED = Target(at_most=0, unit="requests")
+ALL_RAN = Target(at_most=0, unit="checks")
 
 
 @attrs.frozen

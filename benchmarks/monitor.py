@@ -137,10 +137,8 @@ def _answers(port: int) -> bool:
 
 def conclusions(rounds: Sequence[MonitorRound]) -> list[Figure]:
     """The figures that have a target."""
-    alone, watching = _of(rounds, ALONE), _of(rounds, WATCHING)
-    beyond = [
-        after.late.p99 - before.late.p99 for before, after in zip(alone, watching, strict=True)
-    ]
+    watching = _of(rounds, WATCHING)
+    beyond = [after.late.p99 - before.late.p99 for before, after in _pairs(rounds)]
     where = f"{_HELD:,} held, {WATCHING}"
     return [
         Figure(
@@ -157,8 +155,8 @@ def conclusions(rounds: Sequence[MonitorRound]) -> list[Figure]:
         Figure(f"{where}: failed", sum(each.failed for each in rounds), figures.NONE_FAILED),
         Figure(
             f"{WATCHING}: checks that did not run, or not well",
-            CHECKS * len(watching) - sum(each.checks_up for each in watching),
-            figures.NONE_FAILED,
+            sum(CHECKS - each.checks_up for each in watching),
+            figures.ALL_RAN,
         ),
     ]
 
@@ -192,15 +190,19 @@ def report(rounds: Sequence[MonitorRound]) -> str:
 
 def _ratios(rounds: Sequence[MonitorRound], name: str) -> list[float]:
     return figures.paired_ratios(
-        [getattr(each.late, name) for each in _of(rounds, WATCHING)],
-        [getattr(each.late, name) for each in _of(rounds, ALONE)],
+        [getattr(after.late, name) for _, after in _pairs(rounds)],
+        [getattr(before.late, name) for before, _ in _pairs(rounds)],
     )
 
 
 def _cost(rounds: Sequence[MonitorRound]) -> list[float]:
     """What the checks take of a core, in per cent, round by round."""
-    pairs = zip(_of(rounds, ALONE), _of(rounds, WATCHING), strict=True)
-    return [after.cpu_share - before.cpu_share for before, after in pairs]
+    return [after.cpu_share - before.cpu_share for before, after in _pairs(rounds)]
+
+
+def _pairs(rounds: Sequence[MonitorRound]) -> list[tuple[MonitorRound, MonitorRound]]:
+    """Each round without checks and with them."""
+    return list(zip(_of(rounds, ALONE), _of(rounds, WATCHING), strict=True))
 
 
 def _of(rounds: Sequence[MonitorRound], variant: str) -> list[MonitorRound]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 from twisted.application.service import MultiService, Service
@@ -22,7 +22,7 @@ from boomerang.web.pages import Life
 from boomerang.web.site import GuardedSite
 
 _LAST_WORDS: Final = 5.0
-"""Seconds beyond ``shutdown_grace`` for answers that are slow to leave."""
+"""Seconds beyond ``shutdown_grace`` for answers that are slow to leave, then for each part."""
 
 _LAST_BYTES: Final = 0.1
 """Seconds between the last answer and the end of the process."""
@@ -114,11 +114,20 @@ class Host(MultiService):
         except TimeoutError:
             self._log.warn("{left} requests could not be answered", left=self._site.under_way)
         for worker in self._workers:
-            await maybeDeferred(worker.stopService)
-        await self._outbound.close()
+            await self._end(worker.stopService, of=type(worker).__name__)
+        await self._end(self._outbound.close, of=type(self._outbound).__name__)
         await deferLater(self._reactor, _LAST_BYTES)
         await self._store.close()
         await maybeDeferred(self._systemd.stopService)
+
+    async def _end(self, end: Callable[[], object], *, of: str) -> None:
+        """End a part; one that hangs, or makes a mistake, does not keep the others from it."""
+        try:
+            await maybeDeferred(end).addTimeout(_LAST_WORDS, self._reactor)
+        except TimeoutError:
+            self._log.warn("{part} has not ended in time", part=of)
+        except Exception:
+            self._log.failure("{part} has not ended well", part=of)
 
     def _say_whom_it_serves(self) -> None:
         twilio = self._settings.twilio

@@ -8,7 +8,7 @@ from urllib.parse import parse_qsl
 
 import pytest
 
-from benchmarks import figures, patterns, traffic
+from benchmarks import figures, monitor, patterns, traffic
 from benchmarks.driver import Driver
 from benchmarks.exchanges import (
     Exchange,
@@ -21,8 +21,10 @@ from benchmarks.exchanges import (
     lateness_from_syn,
     lost_calls,
 )
+from benchmarks.held_figures import Lateness
 from benchmarks.servers import serving
 from boomerang import twiml
+from boomerang.settings import Sources, load_settings
 
 ANSWERED = Exchange(started=0.0, sent=1.0, answered=9.5, fault="")
 LATE = Exchange(started=0.0, sent=0.0, answered=16.0, fault="")
@@ -150,6 +152,32 @@ def test_driver_measures_a_daemon() -> None:
         outcome = Outcome.from_json(Driver(order).run().to_json())
     assert faults(outcome.exchanges) == {}
     assert min(lateness_from_sent(outcome.exchanges, 1.0)) > -0.05
+
+
+def watched(variant: str, *, p99: float, cpu_share: float, up: int = 500) -> monitor.MonitorRound:
+    late = Lateness(p50=1.0, p99=p99, max=9.0)
+    return monitor.MonitorRound(
+        variant=variant, late=late, failed=0, cpu_share=cpu_share, checks_up=up
+    )
+
+
+def test_monitor_is_paired() -> None:
+    """Rounds with checks are compared with the rounds without that saw the same machine."""
+    rounds = [
+        watched(monitor.ALONE, p99=2.0, cpu_share=1.0),
+        watched(monitor.WATCHING, p99=3.0, cpu_share=9.0),
+        watched(monitor.ALONE, p99=20.0, cpu_share=2.0),
+        watched(monitor.WATCHING, p99=23.0, cpu_share=12.0, up=499),
+    ]
+    found = {figure.name: figure.value for figure in monitor.conclusions(rounds)}
+    assert list(found.values()) == [13.0, 2.0, 9.0, 0, 1]
+    assert "p99 x 1.32 (1.15-1.50); the checks take 9 (8-10) %" in monitor.report(rounds)
+
+
+def test_checks_of_the_benchmark() -> None:
+    """There are as many checks as are spoken of, at the interval that is spoken of."""
+    checks = load_settings(Sources(file=monitor.settings_for(1))).check
+    assert (len(checks), {check.interval for check in checks}) == (500, {10.0})
 
 
 def test_twiml_of_the_benchmark_is_xml() -> None:

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from attrs import evolve
+from twisted.application.service import Service
 from twisted.internet.address import IPv4Address
 from twisted.internet.defer import Deferred, succeed
 from twisted.internet.interfaces import IListeningPort
@@ -17,16 +18,17 @@ from twisted.internet.testing import MemoryReactorClock
 from twisted.logger import LogLevel, capturedLogs, formatEvent
 from zope.interface import implementer
 
+from boomerang.endpoints.rules import RuleBook
 from boomerang.host import Host
 from boomerang.listening import Listening, endpoints
 from boomerang.metrics import Metrics
+from boomerang.outbound import Outbound
 from boomerang.retry.hold import Hold
-from boomerang.retry.policy import RetryRules
-from boomerang.retry.record import DecisionRecord
-from boomerang.retry.service import RetryService
-from boomerang.settings import Settings
+from boomerang.retry.making import Surroundings, make_retry
+from boomerang.settings import RetrySettings, Settings
 from boomerang.stores.failsafe import FailsafeStore
 from boomerang.stores.memory import MemoryStore
+from boomerang.stores.notes_memory import MemoryNotes
 from boomerang.systemd import SystemdService
 from boomerang.web.pages import HealthRoute, Life
 from boomerang.web.retry import RetryRoute
@@ -90,6 +92,19 @@ class Store(MemoryStore):
         return Deferred() if self.hangs else succeed(None)
 
 
+class Worker(Service):
+    """A service that has last words."""
+
+    def __init__(self, name: str, happened: list[str]) -> None:
+        self._name = name
+        self._happened = happened
+
+    def stopService(self) -> Deferred[None]:
+        super().stopService()
+        self._happened.append(f"{self._name} stopped")
+        return succeed(None)
+
+
 class House(Bench):
     """A host of parts that tell what happens to them, in order."""
 
@@ -109,16 +124,27 @@ class House(Bench):
         self.hold = Hold(self.reactor, max_held=100)
         life = Life(started_at=0.0)
         self.slow = Slow()
-        retry = RetryService(
-            rules=RetryRules(wait=WAIT, window=900, attempts=1, rounds=10),
-            store=failsafe,
-            hold=self.hold,
-            watcher=DecisionRecord(metrics),
+        settings = evolve(
+            Settings(), shutdown_grace=grace, retry=evolve(RetrySettings(), wait=WAIT)
         )
+        around = Surroundings(
+            reactor=self.reactor,
+            store=failsafe,
+            notes=MemoryNotes(self.reactor),
+            hold=self.hold,
+            metrics=metrics,
+            ask=lambda url: succeed(False),
+            apps=dict,
+            watchers=(),
+            wall_clock=self.reactor.seconds,
+            random=lambda: 0.0,
+        )
+        retry, knowledge = make_retry(settings, RuleBook(settings.retry, ()), around)
         trust = Trust(keys=Keys(), public_url=None, allowed_hosts=())
         health = HealthRoute(
             store=failsafe,
             hold=self.hold,
+            circuits=knowledge.circuits,
             life=life,
             environment="test",
             wall_clock=self.reactor.seconds,
@@ -131,12 +157,15 @@ class House(Bench):
         )
         self.host = Host(
             reactor=self.reactor,
-            settings=evolve(Settings(), shutdown_grace=grace),
+            settings=settings,
             listening=Listening(endpoints(self.reactor, ["tcp:8080"]), self.site),
             site=self.site,
             hold=self.hold,
             store=failsafe,
+            workers=(Worker("monitor", self.happened), knowledge),
+            outbound=Outbound(self.reactor),
             life=life,
+            remarks=("good to know",),
             systemd=SystemdService(self.happened.append, interval=watchdog, clock=self.reactor),
             observer=None,
         )
@@ -207,9 +236,10 @@ class TestEnd:
         """Without requests under way it is quick, and the store is closed last."""
         house = House()
         house.stop()
-        assert house.happened == ["STOPPING=1", "stop listening", "port closed"]
+        ended = ["STOPPING=1", "stop listening", "port closed", "monitor stopped"]
+        assert house.happened == ended
         house.clock.advance(LAST_BYTES)
-        assert house.happened[3:] == ["store closed"]
+        assert house.happened == [*ended, "store closed"]
         assert house.ended_at == LAST_BYTES
         assert not house.host.running
 
@@ -224,7 +254,7 @@ class TestEnd:
         house.port.closing.callback(None)
         house.wait(2 * LAST_BYTES)
         assert held.answer().status == 200
-        assert house.happened[2:] == ["port closed", "store closed"]
+        assert house.happened[2:] == ["port closed", "monitor stopped", "store closed"]
 
     def test_held_requests(self) -> None:
         """What is held is answered at its own time, if that comes within the grace period."""

@@ -8,8 +8,9 @@ import subprocess
 import pytest
 
 from boomerang.metrics import CONTENT_TYPE, Metrics
+from boomerang.settings.endpoints import UNKNOWN
 
-DECISIONS = ("retry", "fallback", "give-up")
+DECISIONS = ("retry", "fallback", "apology", "give-up", "hold")
 PRODUCTS = ("voice", "messaging", "unknown")
 REFUSALS = (400, 401, 403, 404, 405, 408, 413, 431)
 
@@ -37,7 +38,7 @@ def use_all(metrics: Metrics) -> None:
     """Let everything happen that is counted."""
     for kind in DECISIONS:
         for product in PRODUCTS:
-            metrics.decision(kind, product, degraded=True)
+            metrics.decision(kind, product, UNKNOWN, degraded=True)
     for status in REFUSALS:
         metrics.refused(status)
     metrics.held(overshoot=0.002, early=False)
@@ -47,6 +48,11 @@ def use_all(metrics: Metrics) -> None:
     metrics.store_failed("timeout")
     metrics.store_failed("unavailable")
     metrics.store_degraded(True)
+    for outcome in ("recovered", "lost"):
+        metrics.second_chance(outcome, UNKNOWN)
+    for outcome in ("delivered", "failed", "dropped"):
+        metrics.notified(outcome)
+    metrics.circuits_open(2)
 
 
 @pytest.mark.parametrize("used", [False, True])
@@ -71,7 +77,10 @@ def test_all_there_from_the_start(metrics: Metrics) -> None:
     """Each series is there with 0 before it first counts, so that an increase can be seen."""
     for kind in DECISIONS:
         for product in PRODUCTS:
-            assert value(metrics, "decisions_total", decision=kind, product=product) == 0
+            labels = {"decision": kind, "product": product, "endpoint": UNKNOWN}
+            assert value(metrics, "decisions_total", **labels) == 0
+    for outcome in ("recovered", "lost"):
+        assert value(metrics, "second_chances_total", outcome=outcome, endpoint=UNKNOWN) == 0
     for status in REFUSALS:
         assert value(metrics, "refused_requests_total", status=str(status)) == 0
     for name in ("degraded_decisions", "hung_up_requests", "released_early_requests"):
@@ -95,7 +104,7 @@ def test_unknown_labels(metrics: Metrics) -> None:
     before = series(metrics)
     for kind, product in [("retry", "fax"), ("+15005550006", "voice")]:
         with pytest.raises(KeyError):
-            metrics.decision(kind, product, degraded=False)
+            metrics.decision(kind, product, UNKNOWN, degraded=False)
     with pytest.raises(KeyError):
         metrics.store_failed("ouch")
     assert series(metrics) == before
@@ -110,12 +119,12 @@ def test_build_info(metrics: Metrics) -> None:
 @pytest.mark.parametrize("product", PRODUCTS)
 def test_decisions(metrics: Metrics, kind: str, product: str) -> None:
     """A decision is counted where it belongs and nowhere else; a degraded one as such too."""
-    metrics.decision(kind, product, degraded=False)
+    metrics.decision(kind, product, UNKNOWN, degraded=False)
     assert value(metrics, "degraded_decisions_total") == 0
-    metrics.decision(kind, product, degraded=True)
+    metrics.decision(kind, product, UNKNOWN, degraded=True)
     assert value(metrics, "degraded_decisions_total") == 1
     counted = {
-        (other, of): value(metrics, "decisions_total", decision=other, product=of)
+        (other, of): value(metrics, "decisions_total", decision=other, product=of, endpoint=UNKNOWN)
         for other in DECISIONS
         for of in PRODUCTS
     }
@@ -195,3 +204,19 @@ def test_own_registry() -> None:
 def test_refused(status: int) -> None:
     """Any refusal is counted."""
     Metrics(version="1", environment="x").refused(status)
+
+
+@pytest.mark.parametrize("endpoint", ["voice", UNKNOWN])
+def test_endpoints(endpoint: str) -> None:
+    """Each endpoint of the table has series of its own, and no other name makes any."""
+    metrics = Metrics(version="1", environment="test", endpoints=["voice", UNKNOWN])
+    metrics.decision("apology", "voice", endpoint, degraded=False)
+    metrics.second_chance("lost", endpoint)
+    labels = {"decision": "apology", "product": "voice"}
+    counted = [
+        value(metrics, "decisions_total", **labels, endpoint=each) for each in ("voice", UNKNOWN)
+    ]
+    assert sorted(filter(None, counted)) == [1]
+    assert value(metrics, "second_chances_total", outcome="lost", endpoint=endpoint) == 1
+    with pytest.raises(KeyError):
+        metrics.decision("retry", "voice", "another", degraded=False)

@@ -24,6 +24,8 @@ from twisted.scripts.twistd import ServerOptions  # type: ignore[attr-defined]
 from boomerang import __version__
 from boomerang.host import Host
 from boomerang.listening import Listening
+from boomerang.monitor.service import Monitor
+from boomerang.retry.making import Knowledge
 from boomerang.service import Options, build, makeService
 from boomerang.settings import Settings
 from boomerang.systemd import SystemdService
@@ -56,9 +58,14 @@ def started(*arguments: str) -> tuple[Host, MemoryReactorClock, list[LogEvent]]:
 
 class TestTree:
     def test_services(self) -> None:
-        """The daemon listens, and tells systemd of itself; nothing runs before it is started."""
+        """The daemon listens, tells systemd of itself, watches, and learns; nothing runs yet."""
         host = build(settings_of(), MemoryReactorClock(), observer=None)
-        assert [type(service) for service in host] == [Listening, SystemdService]
+        assert [type(service) for service in host] == [
+            Listening,
+            SystemdService,
+            Monitor,
+            Knowledge,
+        ]
         assert not host.running
 
     def test_default_socket(self) -> None:

@@ -8,7 +8,8 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from boomerang.twiml import CONTENT_TYPE, redirect
+from boomerang.endpoints.document import document_problems
+from boomerang.twiml import CONTENT_TYPE, come_back, redirect
 from boomerang.urls import BadUrl, parse_url
 
 TRICKY = "&<>\"'];#?/%: {}\\=+amplt\u00e9\u0130\u200f\ufeff\U0001f4de"
@@ -84,3 +85,54 @@ def test_bytes() -> None:
         ).encode()
     )
     assert CONTENT_TYPE == "text/xml; charset=utf-8"
+
+
+BACK = "https://boomerang.example.com/retry/continue?token=x&y=<"
+
+
+def verbs(document: bytes) -> list[tuple[str, dict[str, str], str | None]]:
+    """Names, attributes and texts of the verbs in the document."""
+    response = ElementTree.fromstring(document)
+    assert (response.tag, response.text) == ("Response", None)
+    assert all((list(verb), verb.tail) == ([], None) for verb in response)
+    return [(verb.tag, dict(verb.attrib), verb.text) for verb in response]
+
+
+RETURN = [("Pause", {"length": "1"}, None), ("Redirect", {"method": "POST"}, BACK)]
+
+
+@pytest.mark.parametrize(
+    ("message", "said"),
+    [
+        (None, []),
+        ("One moment, please.", [("Say", {}, "One moment, please.")]),
+        ('Müller & <Söhne> "]]>"', [("Say", {}, 'Müller & <Söhne> "]]>"')]),
+        ("</Say><Hangup/>", [("Say", {}, "</Say><Hangup/>")]),
+        ("see https://a.example.com/", [("Say", {}, "see https://a.example.com/")]),
+        ("http:/ is no URL", [("Say", {}, "http:/ is no URL")]),
+        ("https://a/hold.mp3?a=1&b=2", [("Play", {}, "https://a/hold.mp3?a=1&b=2")]),
+        ("http://a/hold.mp3", [("Play", {}, "http://a/hold.mp3")]),
+    ],
+)
+def test_come_back(message: str | None, said: list[tuple[str, dict[str, str], str | None]]) -> None:
+    """A call that is to come back may hear something first, or music, and pauses in any case."""
+    assert verbs(come_back(BACK, message=message)) == [*said, *RETURN]
+
+
+@given(st.text(min_size=1).filter(str.isprintable))
+def test_any_message(message: str) -> None:
+    """Whatever the settings take for a text is said as it is."""
+    assert verbs(come_back(BACK, message=message))[0][2] == message
+
+
+def test_come_back_bytes() -> None:
+    """The document is this, and nothing Twilio's library would not know."""
+    assert (
+        come_back("https://b/ü?a=1&b=2", message="Grüße")
+        == (
+            '<?xml version="1.0" encoding="UTF-8"?><Response><Say>Grüße</Say><Pause length="1"/>'
+            '<Redirect method="POST">https://b/ü?a=1&amp;b=2</Redirect></Response>'
+        ).encode()
+    )
+    assert document_problems(come_back("https://b/", message="Grüße"), "voice") == []
+    assert document_problems(come_back("https://b/", message="http://b/"), "voice") == []

@@ -1,4 +1,4 @@
-"""Twilio's API through the package ``twilio``: the one place that knows it.
+"""Twilio's API through the package ``twilio``: with `asking` and `errors` all that knows it.
 
 Its traps, met here: three families of errors, of which one colours its text for terminals; pages
 without end; regions that come from the environment and rewrite the host; credentials likewise.
@@ -6,23 +6,16 @@ without end; regions that come from the environment and rewrite the host; creden
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from typing import Any, Final
 from urllib.parse import urlsplit
 
 from attrs import field, frozen
-from twilio.base.exceptions import (
-    TwilioException,
-    TwilioRestException,
-    TwilioServiceException,
-)
 from twilio.rest import Client
 
-from boomerang.account.asking import PatientClient, Unasked
+from boomerang.account.asking import PatientClient
+from boomerang.account.errors import TwilioError, errors
 from boomerang.account.plan import Change
-from boomerang.account.redaction import shown
 from boomerang.account.resources import LAYOUTS, SERVICE, Kind, Resource
 from boomerang.settings import Settings
 
@@ -37,18 +30,6 @@ _DOMAINS: Final = ("api", "messaging", "voice", "webhooks")
 
 _OWN_ENVIRONMENT: Final = {"TWILIO_REGION": "", "TWILIO_EDGE": ""}
 """In the place of the process's environment; the package takes that if it is given an empty one."""
-
-
-class TwilioError(Exception):
-    """Twilio did not do what it was asked; the message says why, without credentials."""
-
-
-class Refused(TwilioError):
-    """It would be refused again. ``status`` is that of the answer."""
-
-    def __init__(self, message: str, status: int) -> None:
-        super().__init__(message)
-        self.status = status
 
 
 class MissingSetting(Exception):
@@ -154,13 +135,13 @@ class TwilioApi:
 
     def webhook_connection(self, setting: str) -> Mapping[str, Any]:
         """What a setting of the Webhooks API says of connections; empty if nothing."""
-        with _errors():
+        with errors():
             connection = self._client.webhooks.v1.settings(setting).fetch().connection
         return connection if isinstance(connection, dict) else {}
 
     def update(self, change: Change) -> None:
         """Set the fields of a resource as they should be after the change."""
-        with _errors():
+        with errors():
             self._list(change.kind)(change.sid).update(**change.after)
 
     def _list(self, kind: Kind) -> Any:
@@ -185,7 +166,7 @@ class TwilioApi:
         A page without anything new ends it, since then the pages go round in a circle.
         """
         found: dict[str, Any] = {}
-        with _errors():
+        with errors():
             page = of().page(page_size=size, **options)
             for _ in range(MOST_PAGES):
                 records = list(page)
@@ -218,41 +199,3 @@ def _resource(kind: Kind, account: str, record: Any) -> Resource:
 
 def _text(value: object) -> str:
     return ("true" if value else "") if value is None or isinstance(value, bool) else str(value)
-
-
-@contextmanager
-def _errors() -> Iterator[None]:
-    """All that the package may raise becomes a `TwilioError`."""
-    try:
-        yield
-    except (TwilioRestException, TwilioServiceException) as error:
-        said = getattr(error, "msg", None) or f"{error.title}: {error.detail}"
-        raise _error(error.status, error.code, said) from None
-    except Unasked as error:
-        raise TwilioError(str(error)) from None
-    except TwilioException as error:
-        raise _page_error(error) from None
-    except (ValueError, TypeError, KeyError, AttributeError) as error:
-        raise TwilioError(f"an answer that is not understood ({type(error).__name__})") from None
-
-
-def _page_error(error: TwilioException) -> TwilioError:
-    """What a list was refused for: the package hands on the answer, and says nothing itself."""
-    response = error.args[1] if len(error.args) > 1 else None
-    if response is None:
-        return TwilioError("an answer that is not understood")
-    try:
-        body = json.loads(response.text)
-    except ValueError:
-        body = {}
-    body = body if isinstance(body, dict) else {}
-    said = body.get("message") or body.get("title") or "no reason given"
-    return _error(response.status_code, body.get("code"), said)
-
-
-def _error(status: int, code: object, said: object) -> TwilioError:
-    number = f" ({code})" if code not in (None, status) else ""
-    message = f"{status}: {shown(str(said)[:300])}{number}"
-    return (
-        Refused(message, status) if 400 <= status < 500 and status != 429 else TwilioError(message)
-    )

@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 import requests
 from twilio.http import HttpClient
 from twilio.http.response import Response
+from urllib3.exceptions import ReadTimeoutError
 
 TIMEOUT: Final = 30.0
 """Seconds for a connection, for the next part of an answer, and for half of the whole of it."""
@@ -116,7 +117,8 @@ def _told(error: requests.RequestException) -> str:
     """The trouble in a few words; the package's own have the URL, and much else."""
     if isinstance(error, requests.exceptions.SSLError):
         return "its certificate or its TLS is wrong"
-    if isinstance(error, requests.Timeout):
+    reason = error.args[0] if error.args else None
+    if isinstance(error, requests.Timeout) or isinstance(reason, ReadTimeoutError):
         return "no answer in time"
     if isinstance(error, requests.exceptions.ProxyError):
         return "the proxy does not let us through"

@@ -6,7 +6,7 @@ import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from boomerang.account.api import TwilioError
+from boomerang.account.errors import TwilioError
 from boomerang.account.plan import Change
 from boomerang.account.reading import Accounts
 from boomerang.account.undo import to_text

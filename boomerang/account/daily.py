@@ -16,8 +16,9 @@ from twisted.internet.task import LoopingCall
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-from boomerang.account.api import MissingSetting, TwilioError
+from boomerang.account.api import MissingSetting
 from boomerang.account.audit import Audit
+from boomerang.account.errors import TwilioError
 from boomerang.account.looking import look
 from boomerang.account.verdict import GAPS, Finding
 from boomerang.monitor.libraries import Run, daemon_threads

@@ -29,7 +29,7 @@ def reached(
 ) -> Iterator[Accounts]:
     """The accounts, until their connections are closed.
 
-    Raises `MissingSetting` or `boomerang.account.api.TwilioError`.
+    Raises `MissingSetting` or `boomerang.account.errors.TwilioError`.
     """
     credentials = Credentials.of(settings)
     api = TwilioApi(credentials, url=settings.account.api_url, sleep=sleep, random=random)
@@ -48,7 +48,7 @@ def look(
 ) -> Audit:
     """Audit the account as the settings say. Blocks, for minutes where an account is large.
 
-    Raises `MissingSetting`, `boomerang.account.api.TwilioError`, and what ``sleep`` raises.
+    Raises `MissingSetting`, `boomerang.account.errors.TwilioError`, and what ``sleep`` raises.
     """
     wanted = wanted_by(settings)
     with reached(

@@ -7,9 +7,10 @@ from typing import Any, Final
 
 from attrs import evolve, frozen
 
-from boomerang.account.api import Refused, TwilioApi
+from boomerang.account.api import TwilioApi
 from boomerang.account.audit import Snapshot
 from boomerang.account.connections import USUAL, ConnectionRule
+from boomerang.account.errors import Refused
 from boomerang.account.resources import SERVICE, Kind, Resource
 
 _TIMES: Final = ("readTimeoutMs", "totalTimeoutMs")
@@ -29,7 +30,7 @@ class Accounts:
 
     @classmethod
     def of(cls, api: TwilioApi, *, subaccounts: bool) -> Accounts:
-        """Raises `boomerang.account.api.TwilioError`."""
+        """Raises `boomerang.account.errors.TwilioError`."""
         found = dict(api.subaccounts()) if subaccounts else {}
         return cls(
             apis={api.account: api, **{sid: own for sid, own in found.items() if own is not None}},
@@ -49,7 +50,7 @@ class Accounts:
 def read(accounts: Accounts, *, url: str) -> Snapshot:
     """All resources, and the rules of the Webhooks API that may be about ``url``.
 
-    Raises `boomerang.account.api.TwilioError`.
+    Raises `boomerang.account.errors.TwilioError`.
     """
     resources: list[Resource] = []
     rules: list[ConnectionRule] = []

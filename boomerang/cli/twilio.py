@@ -13,9 +13,10 @@ from typing import Final
 
 from twisted.python import usage
 
-from boomerang.account.api import MissingSetting, TwilioError
+from boomerang.account.api import MissingSetting
 from boomerang.account.audit import audit
 from boomerang.account.carrying import Stopped, carry_out, write_undo
+from boomerang.account.errors import TwilioError
 from boomerang.account.listing import bar, described, document, table, titled
 from boomerang.account.looking import reached, wanted_by
 from boomerang.account.plan import Change, Plan, plan, reversal

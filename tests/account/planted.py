@@ -84,7 +84,15 @@ def plant(fake: FakeTwilio, *, numbers: int, applications: int, services: int) -
         made = record(kind, number, MAIN, **given)
         fake.main.resources[kind][made["sid"]] = made
         gaps.update((made["sid"], url, verdict) for url, verdict in gap.items())
+    _senders(fake, gaps)
     return gaps
+
+
+def _senders(fake: FakeTwilio, gaps: set[Found]) -> None:
+    """Make a number a sender of a service that answers, and one of a service that does not."""
+    for service, number in ((1, 3), (2, 24)):
+        fake.main.senders[sid_of(Kind.MESSAGING_SERVICE, service)] = [sid_of(Kind.NUMBER, number)]
+    gaps.remove((sid_of(Kind.NUMBER, 3), "sms_fallback_url", Verdict.MISSING))
 
 
 Planted = tuple[Kind, int, Fields, Mapping[str, Verdict]]

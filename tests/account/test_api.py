@@ -10,8 +10,9 @@ from contextlib import contextmanager, suppress
 
 import pytest
 
-from boomerang.account.api import Credentials, MissingSetting, Refused, TwilioApi, TwilioError
+from boomerang.account.api import Credentials, MissingSetting, TwilioApi
 from boomerang.account.asking import BODY_CAP, TRIES, PatientClient, Unasked
+from boomerang.account.errors import Refused, TwilioError
 from boomerang.account.plan import Change
 from boomerang.account.resources import LAYOUTS, Kind
 from boomerang.settings import Settings, TwilioSettings
@@ -344,6 +345,29 @@ class TestAsking:
             enough.set()
             server.shutdown(socket.SHUT_RDWR)
             thread.join()
+
+    def test_half_an_answer(self) -> None:
+        """So is one that falls silent in the middle of its answer."""
+        with socket.create_server(("127.0.0.1", 0)) as server:
+            host = f"127.0.0.1:{server.getsockname()[1]}"
+            client = self.client(host)
+            peers = []
+
+            def begin() -> None:
+                with suppress(OSError):
+                    while True:
+                        peers.append(server.accept()[0])
+                        peers[-1].sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n[")
+
+            thread = threading.Thread(target=begin)
+            thread.start()
+            with pytest.raises(Unasked, match=r"^no answer in time$"):
+                client.request("GET", f"http://{host}/")
+            client.close()
+            server.shutdown(socket.SHUT_RDWR)
+            thread.join()
+            for peer in peers:
+                peer.close()
 
     def test_no_tls(self, twilio: FakeTwilio) -> None:
         """Where TLS fails, asking again is of no use."""

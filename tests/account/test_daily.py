@@ -13,7 +13,7 @@ from twisted.internet.task import Clock
 from twisted.logger import LogLevel, capturedLogs
 from twisted.trial.unittest import SynchronousTestCase
 
-from boomerang.account.api import MissingSetting, TwilioError
+from boomerang.account.api import MissingSetting
 from boomerang.account.audit import Audit, Snapshot, audit
 from boomerang.account.daily import (
     LONGEST_START,
@@ -23,6 +23,7 @@ from boomerang.account.daily import (
     Standing,
     make_daily_audit,
 )
+from boomerang.account.errors import TwilioError
 from boomerang.settings import Settings, TwilioSettings
 from boomerang.settings.account import AccountSettings
 from tests.account.resources import APP, HERE, resource, wanted

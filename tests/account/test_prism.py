@@ -9,9 +9,10 @@ from collections.abc import Iterator
 
 import pytest
 
-from boomerang.account.api import Credentials, Refused, TwilioApi
+from boomerang.account.api import Credentials, TwilioApi
 from boomerang.account.audit import audit
 from boomerang.account.carrying import carry_out
+from boomerang.account.errors import Refused
 from boomerang.account.plan import Change, plan
 from boomerang.account.reading import Accounts, read
 from boomerang.account.resources import LAYOUTS, Kind

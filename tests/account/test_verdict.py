@@ -172,6 +172,14 @@ def test_gaps_of_each_kind(kind: Kind) -> None:
     assert {each.verdict for each in judge(closed, wanted(RELAY), [])} == {V.COVERED}
 
 
+@pytest.mark.parametrize("kind", [Kind.NUMBER, Kind.SHORT_CODE])
+def test_sender_of_a_service(kind: Kind) -> None:
+    """A sender of a messaging service that answers itself has no say in messages."""
+    sender = resource(kind, sms_url=APP, messaging_service="MG1")
+    (sms,) = (each for each in judge(sender, wanted(), []) if each.url_field.startswith("sms"))
+    assert (sms.verdict, sms.detail) == (V.OVERRIDDEN, "by the messaging service MG1")
+
+
 def test_service_that_leaves_it_to_the_number() -> None:
     """A messaging service that uses the number's webhooks has no say."""
     service = resource(

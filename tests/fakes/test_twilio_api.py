@@ -63,6 +63,27 @@ class TestDescribed:
         assert CHANGEABLE[kind].keys() <= form["schema"]["properties"].keys()
 
 
+@pytest.mark.parametrize(
+    ("kind", "what", "key"),
+    [
+        (Kind.NUMBER, "PhoneNumbers", "phone_numbers"),
+        (Kind.SHORT_CODE, "ShortCodes", "short_codes"),
+    ],
+)
+def test_senders(kind: Kind, what: str, key: str) -> None:
+    """The senders of a messaging service are listed as described."""
+    fake = of(kind)
+    service = record(Kind.MESSAGING_SERVICE, 1, MAIN)
+    fake.main.resources[Kind.MESSAGING_SERVICE][service["sid"]] = service
+    fake.main.senders[service["sid"]] = [sid_of(kind, 1)]
+    path = f"/v1/Services/{{ServiceSid}}/{what}"
+    status, document = ask(fake, "GET", path.replace("{ServiceSid}", service["sid"]))
+    assert status == 200
+    assert answer_problems(path, "get", document) == []
+    assert [each["sid"] for each in document[key]] == [sid_of(kind, 1)]
+    assert document[key][0].keys() <= fields_of(path, key)
+
+
 def test_accounts() -> None:
     """The list of accounts is as described."""
     _, document = ask(FakeTwilio(), "GET", "/2010-04-01/Accounts.json")

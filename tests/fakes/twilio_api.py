@@ -70,7 +70,8 @@ class Account:
 class FakeTwilio:
     """The API. ``page_size`` is the most that it gives at once.
 
-    ``troubles`` are answers (status, headers, body) for the next requests in the place of its own;
+    ``troubles`` are answers (status, headers, body) for the next requests in the place of its own,
+    of those whose path begins with ``troubled``;
     ``before_update`` is called with each update, and may raise `Refusal`. ``keys`` are API keys,
     each a user name and a secret. Without ``webhooks`` an account has no Webhooks API.
     """
@@ -82,6 +83,7 @@ class FakeTwilio:
         self.webhooks = True
         self.asked: list[Asked] = []
         self.troubles: list[tuple[int, dict[str, str], bytes]] = []
+        self.troubled = "/"
         self.before_update: Callable[[Asked], None] = lambda _: None
         self.url = ""
 
@@ -283,7 +285,7 @@ def served(fake: FakeTwilio) -> Iterator[FakeTwilio]:
                 form=dict(parse_qsl(self.rfile.read(length).decode(), keep_blank_values=True)),
             )
             fake.asked.append(asked)
-            if fake.troubles:
+            if fake.troubles and asked.path.startswith(fake.troubled):
                 status, headers, body = fake.troubles.pop(0)
             else:
                 status, document = fake.answer(asked, self._login())

@@ -11,6 +11,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from twisted.logger import LogLevel, capturedLogs, formatEvent
 
+from boomerang.retry.outcomes import FOLLOWED, SWEEP_EVERY
 from tests.web.driving import APP, FIELDS, Answer, Connection, Daemon, get, post, request
 
 LONGEST_LIFE = 200
@@ -37,6 +38,7 @@ def nothing_left(host: Daemon) -> Iterator[Connection]:
     assert connection.closed
     assert host.site.under_way == 0
     assert host.site.channels == set()
+    host.clock.pump([SWEEP_EVERY] * round(FOLLOWED / SWEEP_EVERY + 2))  # what became of it
     assert len(host.clock.getDelayedCalls()) == before
     critical = [formatEvent(event) for event in events if event["log_level"] is LogLevel.critical]
     assert critical == []

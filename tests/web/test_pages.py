@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
@@ -11,10 +12,12 @@ from twisted.internet.task import Clock
 
 from boomerang import __version__
 from boomerang.metrics import CONTENT_TYPE, Metrics
+from boomerang.retry.circuits import Circuits
 from boomerang.retry.hold import Hold
 from boomerang.settings.values import HOME_URL
 from boomerang.stores.failsafe import FailsafeStore
-from boomerang.stores.interfaces import Claim, Failure, StoreUnavailable
+from boomerang.stores.interfaces import Claim, Failure, Marked, StoreUnavailable
+from boomerang.stores.notes_memory import MemoryNotes
 from boomerang.web.pages import HealthRoute, Life
 from tests.web.driving import NEIGHBOUR, NO_STORE, TEXT, Answer, Bench, Daemon, request, whole
 
@@ -33,6 +36,12 @@ class Switchable:
         return fail(StoreUnavailable("redis://secret.example.com does not answer"))
 
     open = probe = close = _answer
+
+    def release(self, marked: Sequence[Marked]) -> Deferred[None]:
+        return self._answer()
+
+    def attempts(self, marked: Sequence[Marked]) -> Deferred[Sequence[int]]:
+        return self._answer().addCallback(lambda _: [1] * len(marked))
 
     def claim(self, failure: Failure) -> Deferred[Claim]:
         return self._answer().addCallback(lambda _: Claim(attempt=1, hold=8.0, round=1))
@@ -53,10 +62,21 @@ class Health:
         )
         self.hold = Hold(self.clock, max_held=10)
         self.life = Life(started_at=STARTED)
+        self.circuits = Circuits(
+            notes=MemoryNotes(self.clock),
+            topic="circuits.staging",
+            ask=lambda url: succeed(False),
+            found=dict,
+            clock=self.clock,
+            wall_clock=self.now,
+            watcher=Metrics(version="1", environment="test"),
+            in_use=True,
+        )
         self.bench = Bench(
             HealthRoute(
                 store=self.failsafe,
                 hold=self.hold,
+                circuits=self.circuits,
                 life=self.life,
                 environment="staging",
                 wall_clock=self.now,
@@ -92,7 +112,18 @@ class TestHealth:
             "started": "2026-11-21T04:05:06+00:00",
             "uptime_seconds": 90061,
             "held": 0,
+            "circuits": [],
         }
+
+    def test_circuits(self) -> None:
+        """It says since when apps are known to be dead, and how, but not which."""
+        health = Health()
+        for _ in range(5):
+            health.circuits.lost(("secret.example.com", 443))
+        assert health.page()["status"] == "ok"
+        assert health.page()["circuits"] == [
+            {"reason": "losses", "since": "2026-11-21T04:05:06+00:00"}
+        ]
 
     def test_held(self) -> None:
         """It says how many requests wait for their second chance."""
