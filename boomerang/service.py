@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
 from io import TextIOWrapper
 from random import SystemRandom
@@ -31,7 +31,7 @@ from boomerang.outbound import Outbound
 from boomerang.process import room_for_held
 from boomerang.retry.awake import asking
 from boomerang.retry.hold import Hold
-from boomerang.retry.making import Knowledge, Surroundings, make_retry
+from boomerang.retry.making import Surroundings, make_retry
 from boomerang.retry.service import RetryService
 from boomerang.settings import Settings
 from boomerang.stores.address import unverified
@@ -71,9 +71,15 @@ def makeService(options: Options) -> IService:
         raise SystemExit(f"boomerang: {error}") from None
 
 
-def build(settings: Settings, reactor: Any, *, observer: ILogObserver | None) -> Host:
+def build(
+    settings: Settings,
+    reactor: Any,
+    *,
+    observer: ILogObserver | None,
+    wall_clock: Callable[[], float] = time.time,
+) -> Host:
     """Collaborators, then services: the whole daemon, not yet started."""
-    wall_clock, random = time.time, SystemRandom().random
+    random = SystemRandom().random
     book = RuleBook(settings.retry, settings.endpoint)
     metrics = Metrics(
         version=__version__,
@@ -123,7 +129,15 @@ def build(settings: Settings, reactor: Any, *, observer: ILogObserver | None) ->
         ),
     )
     life = Life(started_at=wall_clock())
-    routes = _routes(settings, retry, knowledge, store=store, hold=hold, life=life, metrics=metrics)
+    health = HealthRoute(
+        store=store,
+        hold=hold,
+        circuits=knowledge.circuits,
+        life=life,
+        environment=settings.environment,
+        wall_clock=wall_clock,
+    )
+    routes = _routes(settings, retry, health, metrics)
     site = GuardedSite(routes.handle, clock=reactor, watch_refusal=metrics.refused)
     return Host(
         reactor=reactor,
@@ -146,28 +160,13 @@ def build(settings: Settings, reactor: Any, *, observer: ILogObserver | None) ->
 
 
 def _routes(
-    settings: Settings,
-    retry: RetryService,
-    knowledge: Knowledge,
-    *,
-    store: FailsafeStore,
-    hold: Hold,
-    life: Life,
-    metrics: Metrics,
+    settings: Settings, retry: RetryService, health: HealthRoute, metrics: Metrics
 ) -> Routes:
     """What is answered."""
     trust = Trust(
         keys=Keys(tokens=settings.twilio.auth_token, shared=settings.twilio.shared_keys),
         public_url=settings.public_url,
         allowed_hosts=settings.allowed_hosts,
-    )
-    health = HealthRoute(
-        store=store,
-        hold=hold,
-        circuits=knowledge.circuits,
-        life=life,
-        environment=settings.environment,
-        wall_clock=time.time,
     )
     visitors = Visitors(user=settings.status.user, password=settings.status.password)
     return Routes(

@@ -5,14 +5,14 @@ from __future__ import annotations
 import gc
 import json
 import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import pytest
 from attrs import evolve
 from twisted.application.service import Service
 from twisted.internet.address import IPv4Address
-from twisted.internet.defer import Deferred, succeed
+from twisted.internet.defer import Deferred, fail, succeed
 from twisted.internet.interfaces import IListeningPort
 from twisted.internet.testing import MemoryReactorClock
 from twisted.logger import LogLevel, capturedLogs, formatEvent
@@ -22,7 +22,6 @@ from boomerang.endpoints.rules import RuleBook
 from boomerang.host import Host
 from boomerang.listening import Listening, endpoints
 from boomerang.metrics import Metrics
-from boomerang.outbound import Outbound
 from boomerang.retry.hold import Hold
 from boomerang.retry.making import Surroundings, make_retry
 from boomerang.settings import RetrySettings, Settings
@@ -93,22 +92,42 @@ class Store(MemoryStore):
 
 
 class Worker(Service):
-    """A service that has last words."""
+    """A service that has last words, and ends when the test says so."""
 
-    def __init__(self, name: str, happened: list[str]) -> None:
+    def __init__(self, name: str, happened: list[str], ending: Deferred[None]) -> None:
         self._name = name
         self._happened = happened
+        self._ending = ending
 
     def stopService(self) -> Deferred[None]:
         super().stopService()
         self._happened.append(f"{self._name} stopped")
-        return succeed(None)
+        return self._ending
+
+
+class Outside:
+    """The way to the outside, which tells when it is closed."""
+
+    def __init__(self, happened: list[str]) -> None:
+        self._happened = happened
+        self.closing: Deferred[None] = succeed(None)
+
+    def close(self) -> Deferred[None]:
+        self._happened.append("outbound closed")
+        return self.closing
 
 
 class House(Bench):
     """A host of parts that tell what happens to them, in order."""
 
-    def __init__(self, *, grace: float = 10.0, watchdog: float | None = None) -> None:
+    def __init__(
+        self,
+        *,
+        grace: float = 10.0,
+        watchdog: float | None = None,
+        workers: Mapping[str, Deferred[None]] | None = None,
+        remarks: Sequence[str] = (),
+    ) -> None:
         self.happened: list[str] = []
         self.port = Port(self.happened)
         self.reactor = Reactor(self.port)
@@ -155,6 +174,8 @@ class House(Bench):
             self.slow.app,
             clock=self.reactor,
         )
+        self.outside = Outside(self.happened)
+        outbound: Any = self.outside
         self.host = Host(
             reactor=self.reactor,
             settings=settings,
@@ -162,10 +183,13 @@ class House(Bench):
             site=self.site,
             hold=self.hold,
             store=failsafe,
-            workers=(Worker("monitor", self.happened), knowledge),
-            outbound=Outbound(self.reactor),
+            workers=(
+                *(Worker(name, self.happened, ending) for name, ending in (workers or {}).items()),
+                knowledge,
+            ),
+            outbound=outbound,
             life=life,
-            remarks=("good to know",),
+            remarks=remarks,
             systemd=SystemdService(self.happened.append, interval=watchdog, clock=self.reactor),
             observer=None,
         )
@@ -205,6 +229,13 @@ class TestStart:
         assert house.happened == ["store open", "READY=1"]
         assert house.host.running
 
+    def test_remarks(self) -> None:
+        """What is good to know is said once, as it is."""
+        with capturedLogs() as events:
+            House(remarks=["retry: {this} has no effect", "another"])
+        said = [formatEvent(e) for e in events if e["log_namespace"] == "boomerang.host.Host"]
+        assert said[-2:] == ["retry: {this} has no effect", "another"]
+
     @pytest.fixture
     def _process_as_it_was(self) -> Iterator[None]:
         handlers = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
@@ -236,7 +267,7 @@ class TestEnd:
         """Without requests under way it is quick, and the store is closed last."""
         house = House()
         house.stop()
-        ended = ["STOPPING=1", "stop listening", "port closed", "monitor stopped"]
+        ended = ["STOPPING=1", "stop listening", "port closed", "outbound closed"]
         assert house.happened == ended
         house.clock.advance(LAST_BYTES)
         assert house.happened == [*ended, "store closed"]
@@ -254,7 +285,7 @@ class TestEnd:
         house.port.closing.callback(None)
         house.wait(2 * LAST_BYTES)
         assert held.answer().status == 200
-        assert house.happened[2:] == ["port closed", "monitor stopped", "store closed"]
+        assert house.happened[2:] == ["port closed", "outbound closed", "store closed"]
 
     def test_held_requests(self) -> None:
         """What is held is answered at its own time, if that comes within the grace period."""
@@ -357,6 +388,46 @@ class TestEnd:
         house.wait(2 + LAST_BYTES)
         assert house.ended_at == 2 + LAST_BYTES
 
+    def test_workers(self) -> None:
+        """Workers go on until all are answered, then end in turn; the store is there till then."""
+        one: Deferred[None] = Deferred()
+        other: Deferred[None] = Deferred()
+        house = House(workers={"one": one, "other": other})
+        held = house.call()
+        house.stop()
+        house.wait(WAIT)
+        assert held.answer().status == 200
+        assert house.happened[3:] == ["one stopped"]
+        house.wait(2)
+        one.callback(None)
+        assert house.happened[3:] == ["one stopped", "other stopped"]
+        house.wait(2)
+        other.callback(None)
+        house.wait(LAST_BYTES)
+        assert house.happened[5:] == ["outbound closed", "store closed"]
+        assert house.ended_at == WAIT + 4 + LAST_BYTES
+
+    def test_what_hangs(self) -> None:
+        """What does not end in five seconds keeps nobody, and that is said."""
+        house = House(workers={"one": Deferred(), "other": Deferred()})
+        house.outside.closing = Deferred()
+        with capturedLogs() as events:
+            house.stop()
+            house.wait(15 + LAST_BYTES)
+        assert house.happened[3:] == [
+            "one stopped",
+            "other stopped",
+            "outbound closed",
+            "store closed",
+        ]
+        assert house.ended_at == 15 + LAST_BYTES
+        assert house.reactor.getDelayedCalls() == []
+        assert [formatEvent(e) for e in events if e["log_level"] is LogLevel.warn] == [
+            "Worker has not ended in time",
+            "Worker has not ended in time",
+            "Outside has not ended in time",
+        ]
+
     def test_signs_of_life(self) -> None:
         """systemd gets them until the very end, and none after it."""
         house = House(watchdog=0.5)
@@ -383,6 +454,22 @@ class TestEnd:
         assert [
             formatEvent(e) for e in events if e["log_namespace"] == "boomerang.host.Host"
         ] == said
+
+
+class TestMistakes:
+    @pytest.fixture(autouse=True)
+    def _nothing_critical_logged(self) -> None:
+        """Here a mistake is to be logged."""
+
+    def test_a_worker_that_fails(self) -> None:
+        """A mistake at the end of one worker is logged, and keeps no other from its end."""
+        house = House(workers={"one": fail(ZeroDivisionError()), "other": succeed(None)})
+        with capturedLogs() as events:
+            house.stop()
+            house.wait(LAST_BYTES)
+        assert house.happened[4:] == ["other stopped", "outbound closed", "store closed"]
+        mistakes = [formatEvent(e) for e in events if e["log_level"] is LogLevel.critical]
+        assert mistakes == ["Worker has not ended well"]
 
 
 def test_no_timer_is_left() -> None:

@@ -87,6 +87,9 @@ def test_all_there_from_the_start(metrics: Metrics) -> None:
         assert value(metrics, f"{name}_total") == 0
     for reason in ("timeout", "unavailable"):
         assert value(metrics, "store_failures_total", reason=reason) == 0
+    for outcome in ("delivered", "failed", "dropped"):
+        assert value(metrics, "notifications_total", outcome=outcome) == 0
+    assert value(metrics, "circuits_open") == 0
     assert value(metrics, "store_degraded") == 0
     assert value(metrics, "hold_overshoot_seconds_count") == 0
     assert value(metrics, "store_claim_seconds_count") == 0
@@ -107,6 +110,11 @@ def test_unknown_labels(metrics: Metrics) -> None:
             metrics.decision(kind, product, UNKNOWN, degraded=False)
     with pytest.raises(KeyError):
         metrics.store_failed("ouch")
+    with pytest.raises(KeyError):
+        metrics.notified("read")
+    for outcome, endpoint in [("unclear", UNKNOWN), ("lost", "+15005550006")]:
+        with pytest.raises(KeyError):
+            metrics.second_chance(outcome, endpoint)
     assert series(metrics) == before
 
 
@@ -220,3 +228,28 @@ def test_endpoints(endpoint: str) -> None:
     assert value(metrics, "second_chances_total", outcome="lost", endpoint=endpoint) == 1
     with pytest.raises(KeyError):
         metrics.decision("retry", "voice", "another", degraded=False)
+
+
+@pytest.mark.parametrize("outcome", ["recovered", "lost"])
+def test_second_chances(metrics: Metrics, outcome: str) -> None:
+    """What became of a second chance is counted."""
+    metrics.second_chance(outcome, UNKNOWN)
+    counted = {
+        each: value(metrics, "second_chances_total", outcome=each, endpoint=UNKNOWN)
+        for each in ("recovered", "lost")
+    }
+    assert counted == {each: float(each == outcome) for each in counted}
+
+
+@pytest.mark.parametrize("outcome", ["delivered", "failed", "dropped"])
+def test_notifications(metrics: Metrics, outcome: str) -> None:
+    """So is what became of a message to people."""
+    metrics.notified(outcome)
+    assert value(metrics, "notifications_total", outcome=outcome) == 1
+
+
+def test_circuits(metrics: Metrics) -> None:
+    """How many apps are known to be dead is shown as it was last told."""
+    for count in (2, 5, 0):
+        metrics.circuits_open(count)
+        assert value(metrics, "circuits_open") == count

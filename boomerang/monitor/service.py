@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Final
 
 from twisted.application.service import MultiService, Service
@@ -10,6 +10,9 @@ from twisted.internet.defer import Deferred, DeferredList, maybeDeferred
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
+from boomerang.account.daily import AuditCollector, Standing, make_daily_audit
+from boomerang.monitor.account import NAME as ACCOUNT
+from boomerang.monitor.account import account_check, result_of
 from boomerang.monitor.panel import Panel
 from boomerang.monitor.probes.table import probes
 from boomerang.monitor.prometheus import CheckCollector
@@ -31,10 +34,11 @@ def checks_of(settings: Settings) -> tuple[Check, ...]:
     """The checks that are named; without any the host itself, through its public address.
 
     That is what keeps a dyno from sleeping, and it finds what stands between Twilio and here.
+    The audit of the account at Twilio is one more, if it is asked for.
     """
     if settings.check or settings.public_url is None:
-        return settings.check
-    return (Check(name=SELF, url=f"{settings.public_url}/health"),)
+        return (*settings.check, *account_check(settings))
+    return (Check(name=SELF, url=f"{settings.public_url}/health"), *account_check(settings))
 
 
 class Monitor(MultiService):
@@ -112,9 +116,31 @@ def make_monitor(settings: Settings, around: Around) -> Monitor:
     )
     monitor = Monitor(
         watch,
-        services=(*reports.services, *heartbeat(settings.heartbeat, watch.at_work, around)),
+        services=(
+            *reports.services,
+            *heartbeat(settings.heartbeat, watch.at_work, around),
+            *_audit(settings, watch, around),
+        ),
         decision_watchers=reports.watchers,
         wall_clock=around.wall_clock,
     )
     around.metrics.registry.register(CheckCollector(monitor.views))
     return monitor
+
+
+def _audit(settings: Settings, watch: Watch, around: Around) -> Iterator[Service]:
+    """The audit of the account at Twilio, if it is asked for; the watch hears of each."""
+
+    def heard(standing: Standing) -> None:
+        watch.hear(ACCOUNT, result_of(standing, now=around.wall_clock()))
+
+    audit = make_daily_audit(
+        settings,
+        reactor=around.reactor,
+        heard=heard,
+        wall_clock=around.wall_clock,
+        random=around.random,
+    )
+    if audit is not None:
+        around.metrics.registry.register(AuditCollector(lambda: audit.standing))
+        yield audit

@@ -12,6 +12,7 @@ from twisted.internet.task import LoopingCall
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
+from boomerang.monitor.account import KIND as BROUGHT
 from boomerang.monitor.ledger import Ledger
 from boomerang.monitor.outage import Outage, Reporter
 from boomerang.monitor.pace import Pace
@@ -64,7 +65,8 @@ class Watch(Service):
         self._holder = holder
         self._clock = clock
         self._wall_clock = wall_clock
-        self._pace = Pace(panel.checks.values(), self._run, clock=clock, random=random)
+        asked = [check for check in panel.checks.values() if check.kind != BROUGHT]
+        self._pace = Pace(asked, self._run, clock=clock, random=random)
         self._rounds: LoopingCall | None = None
         self._one_at_a_time = DeferredLock()
         self._restored = False
@@ -91,6 +93,11 @@ class Watch(Service):
     def at_work(self) -> bool:
         """Whether each check that should have run lately has, here: for the heartbeat."""
         return self.leads and self._pace.is_kept()
+
+    def hear(self, name: str, result: Result) -> None:
+        """Take in the result of a check that is made elsewhere; ignored while another watches."""
+        if self.leads:
+            self._take(self.panel.checks[name], result)
 
     async def _round(self) -> None:
         try:

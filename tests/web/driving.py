@@ -49,6 +49,9 @@ FIELDS: Final = {
 }
 """A fallback request of a call; twilio.md's own signature vectors are made with it."""
 
+EPOCH: Final = 1_800_000_000.0
+"""What the daemon's wall clock says when its other one stands at 0."""
+
 STRANGER: Final = IPv4Address("TCP", "192.0.2.1", 54321)
 NEIGHBOUR: Final = IPv4Address("TCP", "127.0.0.1", 54321)
 
@@ -275,13 +278,16 @@ class Daemon(Bench):
     def __init__(self, **environment: str) -> None:
         settings = load_settings(Sources(environment={"BOOMERANG_STORE": "memory:", **environment}))
         self.reactor = MemoryReactorClock()
-        self.host: Host = build(settings, self.reactor, observer=None)
+        self.host: Host = build(settings, self.reactor, observer=None, wall_clock=self.wall_clock)
         self.host.privilegedStartService()
         self.host.startService()
         self.clock = self.reactor
         site = self.reactor.tcpServers[0][1]
         assert isinstance(site, GuardedSite)
         self.site = site
+
+    def wall_clock(self) -> float:
+        return EPOCH + self.reactor.seconds()
 
     def count(self, sample: str) -> float:
         """A number from ``/metrics``, by its name and labels as written there."""
