@@ -40,6 +40,14 @@ def pytest_collection_finish() -> None:
     gc.freeze()
 
 
+@pytest.fixture(scope="module", autouse=True)
+def _collector_is_spared() -> Iterator[None]:
+    """The same for what a module's tests have imported and left in caches."""
+    yield
+    gc.collect()
+    gc.freeze()
+
+
 @pytest.fixture(autouse=True)
 def _nothing_critical_logged() -> Iterator[None]:
     """Fail a test that made something log a traceback, unhandled Deferreds included."""
