@@ -52,17 +52,26 @@ class Panel:
         self.pauses: Mapping[str, float] = {}
 
     def restore(self, kept: Kept, *, now: float) -> list[Outage]:
-        """Go on where another watch ended; returns the outages of checks that are no more.
-
-        What is here already has been found since then.
-        """
-        for name, watched in self._watched.items():
-            watched.restore(kept.results.get(name, ()), kept.stood.get(name))
-        lasting = {name: each for name, each in kept.outages.items() if name in self.checks}
-        self._outages = {**lasting, **self._outages}
+        """Go on where another watch ended; returns the outages of checks that are no more."""
+        self.recall(kept.results, kept.stood)
+        self._outages = {name: each for name, each in kept.outages.items() if name in self.checks}
         self.pauses = kept.pauses
         gone = [each for name, each in kept.outages.items() if name not in self.checks]
         return [evolve(each, ended=now) for each in gone]
+
+    def recall(
+        self, results: Mapping[str, Sequence[Result]], stood: Mapping[str, tuple[str, float]]
+    ) -> None:
+        """Go on with these checks alone, for whoever cannot wait for all of them at once."""
+        for name, found in results.items():
+            if name in self._watched:
+                self._watched[name].restore(found, stood.get(name))
+
+    def go_on(self, since: Panel) -> None:
+        """Take in what another panel of the same checks has found since."""
+        for name, watched in self._watched.items():
+            watched.go_on(since._watched[name])
+        self._outages.update(since._outages)
 
     def forget(self) -> None:
         """Leave it all to another watch: only what failed here stays counted."""

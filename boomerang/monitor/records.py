@@ -46,6 +46,8 @@ class Records:
     async def results(self, checks: Sequence[str]) -> dict[str, list[Result]]:
         """The last results of these checks, oldest first."""
         names = {self._journal(check): check for check in checks}
+        if not names:
+            return {}
         journals = await self._in_time(self.notes.journals(list(names)))
         return {
             names[name]: _readable(results_form.from_json, entries)

@@ -50,20 +50,23 @@ class Watched:
         self.failures: Counter[str] = Counter()
 
     def restore(self, results: Iterable[Result], stood: tuple[str, float] | None) -> None:
-        """Take over what another process found, before the results that are here already.
+        """Take over what another process found, in the place of all that is here.
 
         ``stood`` is the state that it noted, and since when, which may be longer ago than the
         results go back.
         """
-        here = tuple(self.results)
         self.forget()
         for result in results:
             self._note(result)
         now = self.standing
         if stood is not None and now.since is not None and stood[0] == now.state.value:
             self.standing = evolve(now, since=min(now.since, stood[1]))
-        for result in here:
+
+    def go_on(self, since: Watched) -> None:
+        """Take in what was found since, and all failures that were counted."""
+        for result in since.results:
             self._note(result)
+        self.failures.update(since.failures)
 
     def forget(self) -> None:
         """Begin anew, but for the count of failures."""

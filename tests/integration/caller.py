@@ -65,15 +65,21 @@ class FailedCall:
         if self.method == "GET":
             query = f"{options}&{parameters}" if options else parameters
             return _head(f"GET /retry?{query}")
-        target = f"POST /retry?{options}" if options else "POST /retry"
-        return (
-            _head(
-                target,
-                "Content-Type: application/x-www-form-urlencoded; charset=UTF-8",
-                f"Content-Length: {len(parameters)}",
-            )
-            + parameters.encode()
-        )
+        return _post(f"/retry?{options}" if options else "/retry", parameters)
+
+    def returning(self, target: str) -> bytes:
+        """The bytes with which the call comes back to where it was told to."""
+        about = {k: v for k, v in self.parameters().items() if not k.startswith("Error")}
+        return _post(target, urlencode(about))
+
+
+def _post(target: str, form: str) -> bytes:
+    head = _head(
+        f"POST {target}",
+        "Content-Type: application/x-www-form-urlencoded; charset=UTF-8",
+        f"Content-Length: {len(form)}",
+    )
+    return head + form.encode()
 
 
 def _head(request: str, *headers: str) -> bytes:

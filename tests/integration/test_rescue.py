@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import re
+import time
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import nullcontext
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from threading import Thread
 from typing import Any
 
 import attrs
 import pytest
 from attrs import frozen
 
-from tests.integration.caller import LATE, LIMIT, Answer, FailedCall, answers
+from tests.integration.caller import LATE, LIMIT, Answer, Caller, FailedCall, answers
 from tests.integration.daemon import COMMAND, Daemon, Daemons, ended, eventually, until
-from tests.servers import free_port
+from tests.servers import RedisServer, free_port
 
 WAIT = 1.0
 """Seconds that the module's daemon holds a call."""
@@ -192,3 +198,95 @@ def test_no_configuration_at_all(unconfigured: Unconfigured) -> None:
     assert held_for(answer, 8.0)
     assert daemon.rescue(failed).status == 500
     assert (daemon.directory / "boomerang.db").is_file()
+
+
+class App:
+    """An app with a health page: 503 until it is awake."""
+
+    def __init__(self) -> None:
+        app = self
+
+        class Page(BaseHTTPRequestHandler):
+            def do_GET(self) -> None:
+                self.send_response(200 if app.awoke_at else 503)
+                self.send_header("Content-Length", "0")
+                self.end_headers()
+
+            def log_message(self, *_: object) -> None: ...
+
+        self.awoke_at = 0.0
+        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Page)
+        self.health = f"http://127.0.0.1:{self.server.server_port}/health"
+        self.error_url = f"http://127.0.0.1:{self.server.server_port}/voice"
+
+    def wake(self) -> None:
+        self.awoke_at = time.monotonic()
+
+
+@pytest.fixture
+def app() -> Iterator[App]:
+    """An app that sleeps."""
+    app = App()
+    thread = Thread(target=app.server.serve_forever, args=(0.05,))
+    thread.start()
+    yield app
+    app.server.shutdown()
+    thread.join()
+    app.server.server_close()
+
+
+def test_app_that_wakes(daemons: Daemons, app: App) -> None:
+    """An app that wakes after 2 s has its calls within a second, whatever the wait would be."""
+    daemon = daemons.start("--retry-probe", app.health, wait=12)
+    callers = daemon.hold([FailedCall(error_url=app.error_url) for _ in range(20)])
+    until(callers[0].sent_at + 2)
+    app.wake()
+
+    for answer in answers(callers):
+        assert answer.redirect == ("POST", app.error_url)
+        assert answer.at - app.awoke_at < 1 + LATE
+
+
+def test_app_that_is_known_to_be_dead(daemons: Daemons, app: App) -> None:
+    """While a check of the app is down its callers hear the apology at once, and none is held."""
+    file = daemons.directory / "dead.toml"
+    file.write_text(
+        '[retry]\ncircuit = true\nfallback = "apology"\n'
+        f'[[check]]\nname = "app"\nurl = "{app.health}"\ninterval = 0.2\nfailures = 1\n'
+    )
+    daemon = daemons.start("--config", str(file), wait=5)
+    eventually(lambda: daemon.health()["circuits"])
+
+    answer = daemon.rescue(FailedCall(error_url=app.error_url))
+
+    assert (answer.status, answer.decision) == (200, "apology; attempt=0")
+    assert "<Say>We are sorry" in answer.body
+    assert came_at_once(answer)
+    assert "reason=dead" in daemon.log()
+    app.wake()
+    eventually(lambda: not daemon.health()["circuits"])
+    assert daemon.held() == 0
+
+
+@pytest.mark.parametrize("kind", ["sqlite", "redis"])
+def test_another_instance(daemons: Daemons, app: App, tmp_path: Path, kind: str) -> None:
+    """A call that is held in turns may come back to any instance on the same store."""
+    file = daemons.directory / "turns.toml"
+    file.write_text(
+        f'[retry]\nprobe = "{app.health}"\nhold_limit = 60\nhold_message = "One moment."\n'
+    )
+    with RedisServer(tmp_path) if kind == "redis" else nullcontext() as redis:
+        store = redis.url() if redis else f"sqlite:{tmp_path / 'shared.db'}"
+        one, other = (daemons.start("--config", str(file), store=store) for _ in range(2))
+        app.wake()
+
+        def comes_back() -> Answer | None:
+            """The answer of the other one, once they have agreed on the key of their tokens."""
+            failed = FailedCall(error_url=app.error_url)
+            told = one.rescue(failed)
+            assert told.decision == "hold; attempt=1"
+            (back,) = re.findall("/retry/continue[^<]+", told.body)
+            answer = Caller(other.port, failed.returning(back)).answer()
+            return answer if answer.status == 200 else None
+
+        assert eventually(comes_back).redirect == ("POST", app.error_url)

@@ -240,34 +240,63 @@ class TestRestored:
         bench.panel.restore(Kept(pauses={"alone": inf}), now=NOON)
         assert bench.labels() == {"alone": "paused"}
 
-    def test_late(self) -> None:
-        """What has been found before the store could be read comes after what it has."""
+    def test_again(self) -> None:
+        """What was here before it is restored does not count."""
         bench = Bench(ALONE)
+        for _ in range(3):
+            bench.run(alone=False)
+        bench.panel.restore(Kept(results={"alone": [result(NOON)]}), now=bench.now)
+        assert bench.labels() == {"alone": "up"}
+        assert len(bench.views()["alone"].results) == 1
         bench.run(alone=True)
-        bench.run(alone=True)
+        assert bench.told == ["+alone"]
+
+    def test_in_parts(self) -> None:
+        """Results may be taken over check by check; checks that are no more do not count."""
+        bench = Bench(CLOUD, ALONE)
+        stood = {"cloud": ("up", NOON - 9), "alone": ("up", NOON - 8)}
+        bench.panel.restore(Kept(stood=stood), now=NOON)
+        for results in ({"cloud": [result(NOON)]}, {"alone": [result(NOON)], "gone": []}):
+            bench.panel.recall(results, stood)
+        views = bench.views()
+        assert [each.standing.since for each in views.values()] == [NOON - 9, NOON - 8]
+        assert [len(each.results) for each in views.values()] == [1, 1]
+
+
+class TestGoOn:
+    """A panel that takes in what another one has found since."""
+
+    def test_results(self) -> None:
+        """Results come after those that are here, and decide how the check stands."""
+        since = Bench(ALONE)
+        for well in (False, True, True):
+            since.run(alone=well)
+        past = Bench(ALONE)
         outage = evolve(DOWN, check="alone", began=NOON - 30)
         kept = Kept(
             results={"alone": row([NOON - 30, NOON - 20, NOON - 10], well=False)},
             stood={"alone": ("down", NOON - 300)},
             outages={"alone": outage},
         )
-        bench.panel.restore(kept, now=bench.now)
-        standing = bench.views()["alone"].standing
-        assert (standing.state, standing.since, standing.recovered) == (State.UP, NOON, NOON)
-        wells = [each.well for each in bench.views()["alone"].results]
-        assert wells == [False, False, False, True, True]
-        bench.run(alone=True)
-        assert bench.told == ["-alone"]
+        past.panel.restore(kept, now=NOON)
+        past.panel.go_on(since.panel)
+        view = past.views()["alone"]
+        assert (view.standing.state, view.standing.recovered) == (State.UP, NOON + 1)
+        assert [each.well for each in view.results] == [False] * 4 + [True] * 2
+        assert view.failures == {"connect": 1}
+        past.run(alone=True)
+        assert past.told == ["-alone"]
 
-    def test_late_and_down(self) -> None:
-        """An outage that was begun anew meanwhile is the one that counts."""
-        bench = Bench(ALONE)
+    def test_outage(self) -> None:
+        """Of two outages of a check the one counts that was begun since."""
+        since, past = Bench(ALONE), Bench(ALONE)
         for _ in range(3):
-            bench.run(alone=False)
+            since.run(alone=False)
         before = evolve(DOWN, check="alone", began=NOON - 300)
-        bench.panel.restore(Kept(outages={"alone": before}), now=bench.now)
-        bench.run(alone=True)
-        turn = bench.panel.add("alone", result(bench.now), now=bench.now)
+        past.panel.restore(Kept(outages={"alone": before}), now=NOON)
+        past.panel.go_on(since.panel)
+        past.run(alone=True)
+        turn = past.panel.add("alone", result(past.now), now=past.now)
         assert [each.began for each in turn.outages] == [NOON]
 
 

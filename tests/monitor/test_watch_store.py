@@ -9,7 +9,7 @@ from attrs import evolve
 
 from boomerang.monitor.records import LEASE, PATIENCE
 from boomerang.monitor.result import Reason
-from boomerang.monitor.watch import LAST_WORDS, ROUND
+from boomerang.monitor.watch import AT_ONCE, LAST_WORDS, ROUND
 from tests.monitor.watching import CLOUD, EPOCH, WEB, Bench, Fickle, WatchTestCase
 
 DOWN: Final = {"web": Reason.CONNECT}
@@ -97,6 +97,16 @@ class SeveralTests(WatchTestCase):
         assert wells == sorted(wells)  # as they were found: those of the other one come later
         assert set(wells) == {False, True}
 
+    def test_many_checks(self) -> None:
+        """However many checks there are, what was found of each is taken over."""
+        checks = [evolve(WEB, name=f"web-{number}") for number in range(3 * AT_ONCE + 1)]
+        first = self.started(*checks, holder="one")
+        first.pass_seconds(15)
+        self.stop(first)
+        second = self.started(*checks, holder="two")
+        views = second.watch.panel.view(now=0)
+        assert [len(each.results) for each in views] == [2 + 1] * len(checks)
+
     def test_each_environment(self) -> None:
         """The watches of different environments do not know of each other."""
         first = self.started()
@@ -152,6 +162,24 @@ class AwayTests(WatchTestCase):
         assert bench.heard.outages == ["+web"]
         assert list(self.outages()) == ["web"]
         assert bench.view().standing.since == EPOCH
+
+    def test_in_the_middle_of_the_start(self) -> None:
+        """A store that goes away while it is read is read again from the beginning."""
+        checks = [evolve(WEB, name=f"web-{number}") for number in range(2 * AT_ONCE)]
+        before = self.started(*checks)
+        before.pass_seconds(25)
+        self.stop(before)
+
+        self.store.slow = True
+        bench = self.started(*checks, holder="two")
+        for _ in range(2):  # the results of the first few checks, and those of the others
+            self.store.answer()
+            while self.store.asked != ["journals"]:
+                self.store.answer()
+        self.store.fail()
+        self.store.answer_all()
+        views = bench.watch.panel.view(now=0)
+        assert [len(each.results) for each in views] == [3] * len(checks)
 
     def test_later(self) -> None:
         """While the store is away the checks go on, and what they found is written later."""
@@ -221,8 +249,8 @@ class SlowTests(WatchTestCase):
     def test_stopped_while_taking_over(self) -> None:
         """A process that is stopped while it takes over begins no checks."""
         bench = self.started()
-        self.store.answer()
-        assert self.store.asked == ["journals"]
+        while self.store.asked != ["journals"]:
+            self.store.answer()
         stopping = bench.watch.stopService()
         self.store.answer_all()
         self.successResultOf(stopping)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import cache
+from urllib.parse import quote
 from xml.etree import ElementTree
 
 from hypothesis import example, given, settings
@@ -54,6 +55,8 @@ VALID = [
     get("/retry", FIELDS),
     post("/retry?FallbackUrl=https://static.example.com/sorry.xml", FIELDS),
     post("/retry", {**FIELDS, "ErrorCode": "12100"}),
+    post("/retry/continue?token=x", FIELDS),
+    get("/retry/continue", FIELDS),
     request("GET", "/health"),
     request("GET", "/", {"Connection": "close"}),
     request("POST", "/nowhere", body=b"x" * 300),
@@ -241,3 +244,46 @@ def test_odd_parameters(
         assert verb.tag == "Redirect"
         assert verb.get("method") in ("GET", "POST")
         assert verb.text in {sent["ErrorUrl"], query.get("FallbackUrl"), sent.get("FallbackUrl")}
+
+
+@cache
+def patient() -> tuple[Daemon, str]:
+    """A daemon that holds calls in turns, and the target of a call that is to come back."""
+    host = daemon(
+        BOOMERANG_RETRY_PROBE="http://127.0.0.1:1/",
+        BOOMERANG_RETRY_HOLD_LIMIT="20",
+        BOOMERANG_RETRY_HOLD_MESSAGE="One moment, please.",
+    )
+    with nothing_left(host) as connection:
+        connection.send(post("/retry", FIELDS))
+    *_, back = ElementTree.fromstring(connection.answer().body)
+    assert back.text is not None
+    return host, back.text.partition("example.com")[2]
+
+
+@settings(max_examples=300)
+@given(st.text(max_size=30), st.lists(changes(), max_size=2), odd_fields, st.booleans())
+@example("", [], {}, True)
+@example("", [], {}, False)
+def test_odd_returns(
+    made_up: str, damages: list[Change], fields: dict[str, str], posted: bool
+) -> None:
+    """Whoever comes back with whatever token gets what was promised to the call, or the reason."""
+    host, target = patient()
+    promised = target.partition("token=")[2].encode()
+    token = made_up.encode("utf-8", "surrogatepass") or promised
+    for damage in damages:
+        token = damage(token)
+    sent = {"CallSid": FIELDS["CallSid"], **fields}
+    target = f"/retry/continue?token={quote(token)}"
+    with nothing_left(host) as connection:
+        connection.send(post(target, sent) if posted else get(target, sent))
+    answer = connection.answer()
+    assert answer.status in (200, 400, 403)
+    if answer.status == 200:
+        assert token == promised
+        assert sent["CallSid"] == FIELDS["CallSid"]
+        (verb,) = ElementTree.fromstring(answer.body)
+        assert verb.text == APP
+    elif not (made_up or damages or fields):
+        raise AssertionError("a call that keeps its promise is refused")

@@ -7,7 +7,9 @@ from html import escape
 from xml.etree import ElementTree
 
 import pytest
+from twisted.internet.interfaces import ISSLTransport
 from twisted.logger import capturedLogs, formatEvent
+from zope.interface import alsoProvides
 
 from boomerang.endpoints.fallback import APOLOGY
 from tests.web.driving import (
@@ -760,6 +762,15 @@ class TestWayBack:
         daemon = patient(BOOMERANG_PUBLIC_URL=public_url)
         url = turn(daemon, post("/retry", VOICE, [("Host", host), *headers]))
         assert url.partition("/retry/continue?")[0] == expected
+
+    def test_tls(self) -> None:
+        """Where TLS ends here, it does so for those who come back as well."""
+        daemon = patient()
+        connection = daemon.connect()
+        alsoProvides(connection.channel.transport, ISSLTransport)
+        connection.send(post("/retry", VOICE))
+        daemon.wait(TURN)
+        assert way_back(connection.answer()).startswith(f"{PUBLIC}/retry/continue?")
 
     @pytest.mark.parametrize("host", ["", "\udcff", "a b", "[::1"])
     def test_no_address(self, host: str) -> None:
