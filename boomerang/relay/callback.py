@@ -6,6 +6,8 @@ from enum import Enum
 
 from attrs import field, frozen
 
+from boomerang.urls import parse_url
+
 
 class State(Enum):
     """Where a callback stands; the value stands in the store, in metrics and in commands."""
@@ -21,8 +23,9 @@ class Callback:
     ``key`` names it among all others: the same request twice has the same key, and is stored once.
     ``order`` is the CallSid or MessageSid (or the key, without one): callbacks of one order are
     delivered one after the other, in the order of their coming. ``url`` is the app's own, with its
-    query; ``body`` is as it came (a form or JSON), empty for GET. ``token_hint`` tells which key
-    signed the request that brought it, so that the same one signs it again: the AccountSid.
+    query; ``body`` is as it came (a form or JSON), empty for GET. ``account_sid`` tells whose key
+    signed the request that brought it, so that the same one signs it again. ``received_at`` is in
+    seconds since the epoch.
     """
 
     key: str
@@ -34,6 +37,12 @@ class Callback:
     account_sid: str
     endpoint: str
     received_at: float
+
+    @property
+    def origin(self) -> str:
+        """``host:port`` of the app. Raises `boomerang.urls.BadUrl`."""
+        host, port = parse_url(self.url).origin
+        return f"{host}:{port}"
 
 
 @frozen
