@@ -136,9 +136,9 @@ class QueueStore(Protocol):
         """Let go of everything. What is under way is finished or fails."""
 
 
-def check_room(stats: Stats, size: int, bounds: Bounds) -> None:
+def check_room(waiting: int, waiting_bytes: int, size: int, bounds: Bounds) -> None:
     """Raise `QueueFull` where another callback of ``size`` bytes does not fit."""
-    if stats.waiting >= bounds.most:
+    if waiting >= bounds.most:
         raise QueueFull(f"{bounds.most} callbacks wait")
-    if stats.waiting_bytes + size > bounds.most_bytes:
-        raise QueueFull(f"the callbacks that wait take {bounds.most_bytes} bytes")
+    if waiting_bytes + size > bounds.most_bytes:
+        raise QueueFull(f"the callbacks that wait take {waiting_bytes} bytes")

@@ -22,7 +22,7 @@ from boomerang.stores.queue import (
     Stats,
     check_room,
 )
-from boomerang.stores.queue_record import encode, remembered_as
+from boomerang.stores.queue_record import encode, remembered_as, words
 
 
 @define(eq=False)
@@ -87,7 +87,7 @@ class MemoryQueue:
         now, size, name = self._now(), len(encode(callback)), remembered_as(callback.key)
         if self._keys.get(name, now - REMEMBERED) > now - REMEMBERED:
             return False
-        check_room(self._stats(), size, self._bounds)
+        check_room(self._count[State.WAITING], self._bytes[State.WAITING], size, self._bounds)
         self._keys.pop(name, None)
         self._keys[name] = now
         self._newest += 1
@@ -145,7 +145,11 @@ class MemoryQueue:
     def put_off(self, holder: str, number: int, *, pause: float, last: str) -> Deferred[bool]:
         entry = self._held(holder, number)
         if entry is not None:
-            entry.attempts, entry.last, entry.due_at = entry.attempts + 1, last, self._now() + pause
+            entry.attempts, entry.last, entry.due_at = (
+                entry.attempts + 1,
+                words(last),
+                self._now() + pause,
+            )
             self._refresh(entry.callback.order)
         self._end_lease(holder, number)
         return succeed(entry is not None)
@@ -155,7 +159,7 @@ class MemoryQueue:
         if entry is not None:
             self._leave(entry)
             entry.state, entry.died_at = State.DEAD, self._now()
-            entry.attempts, entry.last = entry.attempts + 1, last
+            entry.attempts, entry.last = entry.attempts + 1, words(last)
             self._count[State.DEAD] += 1
             self._bytes[State.DEAD] += entry.size
         self._end_lease(holder, number)

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import json
 from hashlib import blake2b
+from typing import Final
 
 from boomerang.relay.callback import Callback
+
+_LONGEST_LAST: Final = 500
 
 
 def encode(callback: Callback) -> bytes:
@@ -49,6 +52,11 @@ def decode(record: bytes) -> Callback:
 def remembered_as(key: str) -> str:
     """The short name under which a key is remembered: half a million of them are to be cheap."""
     return blake2b(key.encode(), digest_size=12).hexdigest()
+
+
+def words(last: str) -> str:
+    """What became of an attempt, such that every database takes it."""
+    return last.replace("\0", "").encode(errors="replace").decode()[:_LONGEST_LAST]
 
 
 def _is_unicode(text: str) -> bool:
