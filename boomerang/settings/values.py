@@ -31,6 +31,7 @@ from boomerang.settings.kinds import (
     store_address,
     text,
 )
+from boomerang.settings.relay import RelaySettings
 from boomerang.settings.reports import (
     HeartbeatSettings,
     LibratoSettings,
@@ -127,3 +128,4 @@ class Settings:
     otlp: OtlpSettings = field(factory=OtlpSettings)
     notify: NotifySettings = field(factory=NotifySettings)
     heartbeat: HeartbeatSettings = field(factory=HeartbeatSettings)
+    relay: RelaySettings = field(factory=RelaySettings)
