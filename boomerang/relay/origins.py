@@ -73,7 +73,7 @@ class Origins:
         origin = self._known[name]
         was_down = origin.is_down
         if now >= origin.paused_until:
-            origin.failures = max(origin.failures + 1, 0 if asked is None else FAILURES)
+            origin.failures += 1
             if origin.is_down:
                 doubled = FIRST_PAUSE * 2.0 ** min(origin.failures - FAILURES, 10)
                 pause = min(max(doubled, asked or 0.0), LONGEST_PAUSE)

@@ -44,7 +44,7 @@ T = TypeVar("T")
 _QUEUE: Final = script("queue.lua")
 
 _PATIENCE: Final = 5.0
-"""Seconds that Redis has for a step; then it is taken to hang, and a new connection is made."""
+"""Seconds; who waits for less cancels, and this only ends what hangs."""
 
 _REPLICA_PATIENCE_MS: Final = 100
 _REPLICA_PAUSE: Final = 5.0
@@ -63,7 +63,8 @@ _CHANGE_AT_ONCE: Final = 500
 class RedisQueue:
     """A `QueueStore` in Redis 6 or newer, on a connection of its own, which it closes.
 
-    After an acceptance ``replicas`` are waited for.
+    After an acceptance ``replicas`` are waited for. Redis has ``patience`` seconds for a step; then
+    it is taken to hang, and a new connection is made.
     """
 
     _log = Logger()
@@ -76,8 +77,10 @@ class RedisQueue:
         clock: IReactorTime,
         replicas: int = 0,
         bounds: Bounds | None = None,
+        patience: float = _PATIENCE,
     ) -> None:
         self._commands = commands
+        self._patience = patience
         self._key = f"{prefix}{{relay}}:queue"
         self._clock = clock
         self._replicas = replicas
@@ -226,12 +229,11 @@ class RedisQueue:
         return self._limit(done)
 
     def _limit(self, done: Deferred[T]) -> Deferred[T]:
-        return done.addTimeout(_PATIENCE, self._clock).addErrback(_too_late)
+        return done.addTimeout(self._patience, self._clock).addErrback(self._too_late)
 
-
-def _too_late(trouble: Failure) -> Failure:
-    trouble.trap(TimeoutError)
-    return Failure(StoreUnavailable(f"Redis: no answer within {_PATIENCE:g} s"))
+    def _too_late(self, trouble: Failure) -> Failure:
+        trouble.trap(TimeoutError)
+        return Failure(StoreUnavailable(f"Redis: no answer within {self._patience:g} s"))
 
 
 def _only_late(trouble: Failure) -> None:

@@ -91,10 +91,11 @@ def test_a_failure_between() -> None:
 
 
 def test_asked_to_wait() -> None:
-    """An origin that names a time is left in peace for it at once, up to a minute."""
+    """An origin that is down and names a time is left in peace for it, up to a minute."""
     origins = Origins(3)
-    origins.began(A)
-    assert origins.failed(A, now=0, asked=20, jitter=0)
+    for number in range(FAILURES):
+        origins.began(A)
+        assert origins.failed(A, now=0, asked=20, jitter=0) == (number == FAILURES - 1)
     assert (origins.rooms(19), origins.rooms(20)) == ({A: 0}, {A: 1})
     origins.began(A)
     origins.failed(A, now=20, asked=3600, jitter=0)

@@ -235,7 +235,7 @@ async def test_many_at_once(backend: Backend) -> None:
     """Those that come at once are stored in the order of their coming."""
     queue = await opened(backend)
     names = [f"{n % 10}{n}" for n in range(1200)]
-    stored: list[Deferred[bool]] = [queue.accept(backend.callback(name)) for name in names]
+    stored: list[Deferred[Any]] = [queue.accept(backend.callback(name)) for name in names]
     assert all(await gatherResults(stored))
     found = await queue.look(Filter(), most=2000)
     assert keys(found) == names
