@@ -129,11 +129,10 @@ local commands = {}
 function commands.accept()
   notice_time()
   local keys, results = base .. 'keys', {}
-  redis.call('ZREMRANGEBYSCORE', keys, '-inf', now - ARGV[5])
   for i = 6, #ARGV, 6 do
     local size = string.len(ARGV[i + 5])
     local standing = redis.call('HMGET', KEYS[1], 'waiting', 'waiting_bytes')
-    if redis.call('ZSCORE', keys, ARGV[i]) then
+    if tonumber(redis.call('ZSCORE', keys, ARGV[i]) or 0) > now - ARGV[5] then
       table.insert(results, 0)
     elseif tonumber(standing[1] or 0) >= tonumber(ARGV[2]) then
       table.insert(results, -1)
@@ -150,6 +149,7 @@ function commands.accept()
       table.insert(results, 1)
     end
   end
+  redis.call('ZREMRANGEBYSCORE', keys, '-inf', now - ARGV[5])
   redis.call('ZREMRANGEBYRANK', keys, 0, -1 - ARGV[4])
   return results
 end
@@ -316,4 +316,9 @@ function commands.stats()
   return {totals[1] or 0, totals[2] or 0, totals[3] or 0, totals[4] or 0, oldest[2] or ''}
 end
 
+-- A Redis that is full (maxmemory) refuses scripts whose first write may need memory, and goes on
+-- with others: acceptances are refused, deliveries go on, which is what makes room.
+if ARGV[1] ~= 'accept' and ARGV[1] ~= 'look' and ARGV[1] ~= 'stats' then
+  redis.call('HDEL', KEYS[1], 'nothing')
+end
 return commands[ARGV[1]]()

@@ -13,9 +13,10 @@ What is acknowledged is as durable as Redis is set up to be:
 expiry; with another one Redis throws callbacks away when it is full. Full, it refuses to accept.
 
 Replicas get writes after the answer was given, so a failover may lose some. Behind Sentinel the
-queue waits (WAIT) after each batch until a replica has it, too; where none has within a moment,
-for none may be left, callbacks are acknowledged all the same, and the log says so: a refusal would
-lose them for sure, since Twilio does not try again.
+queue therefore waits (WAIT) after each batch until a replica has it, too. While one is connected
+and does not say so, callbacks are refused, though stored, and will be delivered unless the master
+is lost. While none is connected they are acknowledged, and the log says so: there is nothing to
+fail over to.
 
 The queue has a connection of its own: a WAIT holds up all that is behind it on its connection, and
 claims have only 250 ms.
@@ -27,7 +28,7 @@ import json
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any, Final, TypeVar
 
-from twisted.internet.defer import Deferred, TimeoutError, fail, gatherResults, succeed
+from twisted.internet.defer import Deferred, TimeoutError, fail, gatherResults
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 from twisted.python.failure import Failure
@@ -47,8 +48,6 @@ _PATIENCE: Final = 5.0
 """Seconds; who waits for less cancels, and this only ends what hangs."""
 
 _REPLICA_PATIENCE_MS: Final = 100
-_REPLICA_PAUSE: Final = 5.0
-"""Seconds for which no replica is waited for after none had answered."""
 
 _CLOSING: Final = 1.0
 
@@ -91,7 +90,7 @@ class RedisQueue:
         self._settling: Batches[list[Any], bool] = Batches(
             self._settle, clock=clock, most=_MOST_IN_A_BATCH
         )
-        self._unreplicated_until: float | None = None
+        self._alone = False
 
     def open(self) -> Deferred[None]:
         return self._commands.connection.open()
@@ -114,9 +113,9 @@ class RedisQueue:
         bounds = self._bounds
         limits = [bounds.most, bounds.most_bytes, bounds.most_keys, _ms(REMEMBERED)]
         parts = (part for callback in batch for part in callback)
-        stored = [self._do("accept", *limits, *parts), self._replicate()]
-        # Where the connection is lost before a replica has answered, nothing is acknowledged.
-        results, _ = await gatherResults(stored, consumeErrors=True).addErrback(first_error)
+        stored = self._do("accept", *limits, *parts)
+        answers = [stored, Deferred.fromCoroutine(self._replicated())]
+        results, _ = await gatherResults(answers, consumeErrors=True).addErrback(first_error)
         return [self._as_accepted(result) for result in results]
 
     def _as_accepted(self, result: int) -> bool | Exception:
@@ -126,22 +125,32 @@ class RedisQueue:
             return QueueFull(f"{self._bounds.most} callbacks wait")
         return QueueFull(f"the callbacks that wait take {self._bounds.most_bytes} bytes")
 
-    def _replicate(self) -> Deferred[None]:
-        """Wait for replicas, behind the command that was just sent on the same connection."""
-        until = self._unreplicated_until
-        if not self._replicas or (until is not None and self._clock.seconds() < until):
-            return succeed(None)
-        told = self._commands.do("execute_command", "WAIT", self._replicas, _REPLICA_PATIENCE_MS)
-        return self._limit(told).addCallback(self._replicated)
+    async def _replicated(self) -> None:
+        """Wait for a replica, behind the command that was just sent on the same connection."""
+        if not self._replicas:
+            return
+        if not self._alone or await self._has_replicas():
+            told = self._command("WAIT", self._replicas, _REPLICA_PATIENCE_MS)
+            if await told >= self._replicas:
+                self._is_alone(alone=False)
+                return
+            if await self._has_replicas():
+                raise StoreUnavailable("Redis: stored, but no replica has it yet")
+        self._is_alone(alone=True)
 
-    def _replicated(self, replicas: int) -> None:
-        if replicas < self._replicas:
-            if self._unreplicated_until is None:
-                self._log.warn("Redis: callbacks are acknowledged that no replica has")
-            self._unreplicated_until = self._clock.seconds() + _REPLICA_PAUSE
-        elif self._unreplicated_until is not None:
-            self._unreplicated_until = None
-            self._log.info("Redis: a replica has what is acknowledged again")
+    async def _has_replicas(self) -> bool:
+        role = await self._command("ROLE")
+        return role[0] == "master" and bool(role[2])
+
+    def _is_alone(self, *, alone: bool) -> None:
+        if alone and not self._alone:
+            self._log.warn("Redis has no replica: a failover would lose what is acknowledged")
+        elif self._alone and not alone:
+            self._log.info("Redis has a replica again")
+        self._alone = alone
+
+    def _command(self, *words: str | int) -> Deferred[Any]:
+        return self._limit(self._commands.do("execute_command", *words))
 
     def take(
         self, holder: str, *, most: int, lease: float, per_origin: int, origins: Mapping[str, int]
