@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Coroutine
 from contextlib import suppress
 from functools import partial
+from heapq import heappop, heappush
 from typing import Any, Final, Protocol, TypeVar
 
 from attrs import frozen
@@ -95,6 +96,7 @@ class Courier(Service):
         self._timer: IDelayedCall | None = None
         self._looking: Deferred[None] | None = None
         self._nudged = False
+        self._soon: list[float] = []
 
     def startService(self) -> None:
         super().startService()
@@ -137,7 +139,14 @@ class Courier(Service):
         self._looking = None
         if outcome is not None and not outcome.check(CancelledError):
             self._log.failure("looking for callbacks failed", outcome)
-        self._look_in(NUDGED if self._nudged else POLL)
+        self._look_in(NUDGED if self._nudged else self._until_next())
+
+    def _until_next(self) -> float:
+        """Seconds until something may be due that is not announced."""
+        now = self._clock.seconds()
+        while self._soon and self._soon[0] <= now:
+            heappop(self._soon)
+        return min(POLL, self._soon[0] - now) if self._soon else POLL
 
     async def _take_all(self) -> None:
         """Begin as many deliveries as may be."""
@@ -231,6 +240,8 @@ class Courier(Service):
         )
         if done:
             self._record.put_off(queued, last=outcome.last, pause=pause)
+        if pause <= 2 * POLL:  # for a longer one it makes no difference
+            heappush(self._soon, self._clock.seconds() + pause)
 
     async def _bury(self, queued: Queued, last: str) -> None:
         if await self.insist(partial(self._queue.bury, self._holder, queued.number, last=last)):

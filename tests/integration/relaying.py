@@ -61,7 +61,7 @@ class App:
     ``trouble`` is the part of requests that do not get a good answer.
     """
 
-    def __init__(self, ledger: Ledger, *, trouble: float = 0.3, seed: int = 1) -> None:
+    def __init__(self, ledger: Ledger, *, trouble: float = 0.2, seed: int = 1) -> None:
         self.trouble = trouble
         self._ledger = ledger
         self._random = random.Random(seed)
@@ -119,7 +119,7 @@ class App:
             self._say(handler, kind)
             return
         if kind == "hang":
-            time.sleep(2.5)
+            time.sleep(1.5)
         elif kind == "half":
             handler.wfile.write(b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nhalf")
         else:

@@ -15,7 +15,7 @@ from tests.servers import RedisServer, free_port
 SETTINGS = {
     "BOOMERANG_PUBLIC_URL": PUBLIC,
     "BOOMERANG_RELAY_SCHEDULE": "0.2s,0.5s,1s",
-    "BOOMERANG_RELAY_TIMEOUT": "2",
+    "BOOMERANG_RELAY_TIMEOUT": "1",
     "TWILIO_AUTH_TOKEN": ",".join(TOKENS.values()),
 }
 

@@ -81,6 +81,18 @@ def test_schedule() -> None:
     assert (bench.count("retried"), bench.count("dead")) == (6, 1)
 
 
+def test_short_waits() -> None:
+    """A wait of a second or less is kept to, whenever the next look would have been."""
+    bench = Bench(waits=(0.3, 0.5, 1), give_up_after=5)
+    bench.app.always = lambda _: BAD
+    bench.start(a_callback())
+    bench.wait(4)
+    waits = [at - 1000 for at, _ in bench.app.seen]
+    assert all(
+        0 <= at - due < 0.5 for at, due in zip(waits[:5], (0, 0.3, 0.8, 1.8, 2.8), strict=True)
+    )
+
+
 def test_never() -> None:
     """What the app will never take is a dead letter at once, with its body."""
     bench = Bench()
