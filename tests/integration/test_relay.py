@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.integration.daemon import COMMAND, Daemon, Daemons
+from tests.integration.daemon import COMMAND, Daemon, Daemons, eventually
 from tests.integration.relaying import PUBLIC, TOKENS, App, Ledger, Port, Twilio
-from tests.servers import RedisServer, free_port
+from tests.servers import RedisServer, SentinelGroup, free_port
 
 SETTINGS = {
     "BOOMERANG_PUBLIC_URL": PUBLIC,
@@ -85,6 +85,24 @@ def test_one_of_two_killed(daemons: Daemons, tmp_path: Path, relay_kills: int) -
         time.sleep(1)
         twilio.stop()
         settled(ledger, kills=kills)
+    app.stop()
+
+
+def test_failover(daemons: Daemons, tmp_path: Path) -> None:
+    """When the master of a Sentinel group dies, its replica has what was acknowledged."""
+    ledger = Ledger()
+    app = App(ledger)
+    ports = (free_port(), free_port())
+    with SentinelGroup(tmp_path) as group:
+        for daemon in [launch(daemons, group.url(), port) for port in ports]:
+            daemon.wait_until_ready()
+        twilio = Twilio(ledger, app, Port(ports))
+        time.sleep(2)
+        before = len(ledger.acknowledged)
+        group.master().kill()
+        eventually(lambda: len(ledger.acknowledged) > before + 100, within=30)
+        twilio.stop()
+        settled(ledger, kills=1)
     app.stop()
 
 
