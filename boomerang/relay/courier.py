@@ -35,6 +35,9 @@ POLL: Final = 1.0
 NUDGED: Final = 0.005
 """Seconds from a callback's coming to its being taken, so that several are taken at once."""
 
+PATIENCE: Final = 10.0
+"""Seconds after which a store that says nothing is asked again; leases that it gave end."""
+
 FIRST_WAIT: Final = 0.1
 LONGEST_WAIT: Final = 5.0
 """Seconds between the attempts to reach a store that is away."""
@@ -282,9 +285,11 @@ class Courier(Service):
         wait = FIRST_WAIT
         while True:
             try:
-                answer = await ask()
+                answer = await ask().addTimeout(PATIENCE, self._clock)
             except StoreUnavailable as error:
                 self._standing.store_failed(str(error))
+            except TimeoutError:
+                self._standing.store_failed(f"no answer within {PATIENCE:g} s")
             else:
                 self._standing.store_answered()
                 return answer

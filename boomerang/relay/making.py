@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any, Final
 
 from attrs import frozen
 from twisted.application.service import Service
-from twisted.internet.defer import CancelledError, Deferred
+from twisted.internet.defer import CancelledError, Deferred, TimeoutError
+from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
@@ -15,7 +17,7 @@ from boomerang.endpoints.rules import RuleBook
 from boomerang.outbound import Outbound
 from boomerang.relay.accepting import Accepting
 from boomerang.relay.counts import RelayCounts
-from boomerang.relay.courier import Courier, Limits
+from boomerang.relay.courier import LAST_WORDS, Courier, Limits
 from boomerang.relay.delivery import Delivery
 from boomerang.relay.intake import Intake
 from boomerang.relay.record import RelayRecord
@@ -24,7 +26,7 @@ from boomerang.relay.signers import Signers
 from boomerang.relay.standing import Standing
 from boomerang.relay.upkeep import Upkeep
 from boomerang.settings import Settings
-from boomerang.stores.interfaces import NoteStore
+from boomerang.stores.interfaces import NoteStore, StoreUnavailable
 from boomerang.stores.queue import QueueStore
 
 SHORTEST_LEASE: Final = 3.0
@@ -72,7 +74,9 @@ class Relay(Service):
         queue: QueueStore,
         courier: Courier,
         upkeep: Upkeep,
+        clock: IReactorTime,
     ) -> None:
+        self._clock = clock
         self.intaking = intaking
         self.standing = standing
         self._queue = queue
@@ -96,7 +100,8 @@ class Relay(Service):
         if self._courier.running:
             await self._courier.stopService()
             self._upkeep.stopService()
-        await self._queue.close()
+        with suppress(StoreUnavailable, TimeoutError):  # a hung disk must not keep the process
+            await self._queue.close().addTimeout(LAST_WORDS, self._clock)
 
     async def _open(self) -> None:
         """Get the store ready however long it takes; the routes answer 503 meanwhile."""
@@ -159,4 +164,5 @@ def make_relay(settings: Settings, book: RuleBook, around: RelaySurroundings) ->
             standing=standing,
             clock=around.reactor,
         ),
+        clock=around.reactor,
     )

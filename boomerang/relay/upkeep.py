@@ -6,7 +6,7 @@ from collections.abc import Callable, Coroutine
 from typing import Any, Final
 
 from twisted.application.service import Service
-from twisted.internet.defer import CancelledError, Deferred
+from twisted.internet.defer import CancelledError, Deferred, TimeoutError
 from twisted.internet.interfaces import IReactorTime
 from twisted.internet.task import LoopingCall
 from twisted.logger import Logger
@@ -20,6 +20,9 @@ from boomerang.stores.queue import QueueStore
 
 LOOK_EVERY: Final = 5.0
 SWEEP_EVERY: Final = 60.0
+
+PATIENCE: Final = 30.0
+"""Seconds that a job may take."""
 
 Job = Callable[[], Coroutine[Deferred[Any], Any, None]]
 
@@ -85,6 +88,7 @@ class Upkeep(Service):
 
     def _run(self, job: Job) -> Deferred[None]:
         running = Deferred.fromCoroutine(job())
+        running.addTimeout(PATIENCE, self._clock)
         self._under_way.add(running)
 
         def over(outcome: Failure | None) -> None:
@@ -93,6 +97,8 @@ class Upkeep(Service):
                 return
             if outcome.check(StoreUnavailable):
                 self._standing.store_failed(outcome.getErrorMessage())
+            elif outcome.check(TimeoutError):
+                self._standing.store_failed(f"no answer within {PATIENCE:g} s")
             elif not outcome.check(CancelledError):
                 self._log.failure("upkeep of the relay failed", outcome)
 

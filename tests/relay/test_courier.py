@@ -10,7 +10,7 @@ from twisted.internet.task import Clock
 from twisted.logger import LogEvent, capturedLogs, formatEvent
 
 from boomerang.relay.callback import State
-from boomerang.relay.courier import LAST_DELIVERIES, Limits
+from boomerang.relay.courier import LAST_DELIVERIES, PATIENCE, Limits
 from tests.relay.callbacks import a_callback
 from tests.relay.delivering import BAD, DOWN, GONE, GOOD, Bench
 
@@ -213,6 +213,21 @@ def test_store_away() -> None:
     assert bench.app.keys == [a_callback(1).key]
     told = [line for line in ours(events) if "store" in line]
     assert [line[:24] for line in told] == ["the relay's store is awa", "the relay's store is bac"]
+
+
+def test_store_silent() -> None:
+    """A store that says nothing counts as away, and is asked again."""
+    bench = Bench()
+    bench.start(a_callback(1))
+    bench.queue.silent = True
+    bench.app.answer(a_callback(1).key, GOOD)
+    bench.wait(PATIENCE + 1)
+    assert [part for part, _ in bench.standing.troubles()] == ["relay store"]
+    bench.queue.silent = False
+    bench.wait(PATIENCE + 1)
+    assert bench.held() == []
+    assert bench.standing.troubles() == []
+    assert bench.app.keys == [a_callback(1).key]
 
 
 def test_leases_are_kept() -> None:

@@ -228,7 +228,8 @@ def test_full() -> None:
     assert bench.ask(post(RELAY, FIELDS)) == THERE
     more = {**FIELDS, "SequenceNumber": "4"}
     assert unavailable(bench.ask(post(RELAY, more)), "the queue is full")
-    assert unavailable(bench.ask(post("/debugger", debugger(f"{APP}&x=1"))), "x") is False
+    event = debugger("https://app.example.com/calls/2/call_ended")
+    assert unavailable(bench.ask(post("/debugger", event)), "the queue is full")
     assert len(bench.stored()) == 1
 
 
