@@ -2,6 +2,8 @@
 -- KEYS: the queue's hash; all other keys begin like it, with the same hash tag.
 -- ARGV: the command, and what it needs. Instants and pauses are milliseconds.
 --
+-- A number has 15 digits, so that those which are due at the same instant are sorted by it.
+--
 -- queue           hash: newest number, when a command last saw the clock, totals by state
 -- <number>        hash: a callback
 -- all             numbers by number     waiting  numbers by when they were received
@@ -139,7 +141,7 @@ function commands.accept()
     elseif (standing[2] or 0) + size > tonumber(ARGV[3]) then
       table.insert(results, -2)
     else
-      local number = redis.call('HINCRBY', KEYS[1], 'newest', 1)
+      local number = string.format('%015.0f', redis.call('HINCRBY', KEYS[1], 'newest', 1))
       redis.call('ZADD', keys, now, ARGV[i])
       redis.call('HSET', base .. number, 'number', number, 'line', ARGV[i + 1],
         'origin', ARGV[i + 2], 'endpoint', ARGV[i + 3], 'received', ARGV[i + 4],

@@ -159,24 +159,24 @@ class RedisQueue:
         return self._do("take", holder, most, _ms(lease), per_origin, *rooms).addCallback(_shown)
 
     def renew(self, holder: str, numbers: Collection[int], *, lease: float) -> Deferred[set[int]]:
-        kept = self._do("renew", holder, _ms(lease), *numbers)
+        kept = self._do("renew", holder, _ms(lease), *map(_name, numbers))
         return kept.addCallback(lambda found: set(map(int, found)))
 
     def delivered(self, holder: str, number: int) -> Deferred[bool]:
-        return self._settling.add(["delivered", holder, number, 0, ""])
+        return self._settling.add(["delivered", holder, _name(number), 0, ""])
 
     def put_off(self, holder: str, number: int, *, pause: float, last: str) -> Deferred[bool]:
-        return self._settling.add(["put_off", holder, number, _ms(pause), words(last)])
+        return self._settling.add(["put_off", holder, _name(number), _ms(pause), words(last)])
 
     def bury(self, holder: str, number: int, *, last: str) -> Deferred[bool]:
-        return self._settling.add(["bury", holder, number, 0, words(last)])
+        return self._settling.add(["bury", holder, _name(number), 0, words(last)])
 
     def _settle(self, batch: Sequence[list[Any]]) -> Deferred[Sequence[bool | Exception]]:
         done = self._do("settle", *(part for outcome in batch for part in outcome))
         return done.addCallback(lambda results: list(map(bool, results)))
 
     def hand_back(self, holder: str, numbers: Collection[int]) -> Deferred[None]:
-        return self._do("hand_back", holder, *numbers).addCallback(lambda _: None)
+        return self._do("hand_back", holder, *map(_name, numbers)).addCallback(lambda _: None)
 
     def look(self, which: Filter, *, most: int, after: int = 0) -> Deferred[Sequence[Queued]]:
         return Deferred.fromCoroutine(self._look(which, most, after))
@@ -187,7 +187,7 @@ class RedisQueue:
         wanted = _as_json(which, self._clock.seconds())
         left = None if which.numbers is None else sorted(n for n in {*which.numbers} if n > after)
         while len(found) < most and left != []:
-            some = [] if left is None else left[:_SCAN_AT_ONCE]
+            some = list(map(_name, left[:_SCAN_AT_ONCE])) if left else []
             room = min(_LOOK_AT_ONCE, most - len(found))
             last, rows = await self._do("look", after, _SCAN_AT_ONCE, room, wanted, *some)
             found += _shown(rows)
@@ -207,7 +207,7 @@ class RedisQueue:
     async def _change(self, command: str, numbers: Sequence[int]) -> int:
         done = 0
         for first in range(0, len(numbers), _CHANGE_AT_ONCE):
-            done += await self._do(command, *numbers[first : first + _CHANGE_AT_ONCE])
+            done += await self._do(command, *map(_name, numbers[first : first + _CHANGE_AT_ONCE]))
         return done
 
     def sweep(self, *, retention: float, most_bytes: int) -> Deferred[Mapping[str, int]]:
@@ -247,6 +247,11 @@ class RedisQueue:
 
 def _only_late(trouble: Failure) -> None:
     trouble.trap(TimeoutError)
+
+
+def _name(number: int) -> str:
+    """A number as it stands in Redis."""
+    return f"{number:015d}"
 
 
 def _ms(seconds: float) -> int:
