@@ -93,6 +93,7 @@ def build(
         settings.store if settings.store_tls_verify else unverified(settings.store),
         reactor,
         bounds=Bounds(most=settings.relay.most, most_bytes=settings.relay.most_bytes),
+        wall_clock=wall_clock,
     )
     store = FailsafeStore(
         stores.claims,
@@ -196,8 +197,8 @@ def _routes(
     return Routes(
         [
             RetryRoute(service=retry, trust=trust).app,
-            RelayRoute(relay=relay.intaking, trust=trust, wall_clock=time.time).app,
-            DebuggerRoute(relay=relay.intaking, trust=trust, wall_clock=time.time).app,
+            RelayRoute(relay=relay.intaking, trust=trust, wall_clock=health.wall_clock).app,
+            DebuggerRoute(relay=relay.intaking, trust=trust, wall_clock=health.wall_clock).app,
             health.app,
             MetricsRoute(metrics=metrics, visitors=visitors).app,
             HomeRoute(home_url=settings.home_url).app,

@@ -37,7 +37,13 @@ from boomerang.stores.sqlite_queue import SqliteQueue
 T = TypeVar("T")
 
 
-def make_stores(address: StoreAddress, reactor: Any, *, bounds: Bounds | None = None) -> Stores:
+def make_stores(
+    address: StoreAddress,
+    reactor: Any,
+    *,
+    bounds: Bounds | None = None,
+    wall_clock: Callable[[], float] = time.time,
+) -> Stores:
     """The store at an address, not yet open. Raises `OSError` for an unreadable PEM file.
 
     Claims and notes share a connection, and with SQLite a thread and a file with the queue: close
@@ -47,10 +53,10 @@ def make_stores(address: StoreAddress, reactor: Any, *, bounds: Bounds | None = 
         return Stores(
             claims=MemoryStore(reactor, most=2_000_000),
             notes=MemoryNotes(reactor),
-            queue=MemoryQueue(reactor, bounds=bounds),
+            queue=MemoryQueue(wall_clock, bounds=bounds),
         )
     if isinstance(address, SqliteAddress):
-        file, run = SqliteFile(address.path, wall_clock=time.time), _one_thread(reactor)
+        file, run = SqliteFile(address.path, wall_clock=wall_clock), _one_thread(reactor)
         return Stores(
             claims=SqliteStore(SqliteMarks(file), run=run, clock=reactor),
             notes=SqliteNotes(file, run=run),

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from bisect import insort
 from collections import OrderedDict, defaultdict
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from heapq import heapify, heappop, heappush
 from itertools import islice
 
 from attrs import define, frozen
 from twisted.internet.defer import Deferred, fail, succeed
-from twisted.internet.interfaces import IReactorTime
 
 from boomerang.relay.callback import Callback, Queued, State
 from boomerang.stores.queue import (
@@ -61,8 +60,8 @@ class _Lease:
 class MemoryQueue:
     """A `QueueStore` that forgets with the process."""
 
-    def __init__(self, clock: IReactorTime, *, bounds: Bounds | None = None) -> None:
-        self._clock = clock
+    def __init__(self, wall_clock: Callable[[], float], *, bounds: Bounds | None = None) -> None:
+        self._wall_clock = wall_clock
         self._bounds = bounds or Bounds()
         self._entries: dict[int, _Entry] = {}
         self._newest = 0
@@ -72,7 +71,7 @@ class MemoryQueue:
         self._lines: defaultdict[str, list[int]] = defaultdict(list)
         self._leases: dict[str, _Lease] = {}
         self._ready: defaultdict[str, list[tuple[float, int]]] = defaultdict(list)
-        self._seen = clock.seconds()
+        self._seen = wall_clock()
 
     def open(self) -> Deferred[None]:
         return succeed(None)
@@ -220,7 +219,7 @@ class MemoryQueue:
 
     def _now(self) -> float:
         """The time; all that was to be later is moved when the clock was set back."""
-        now = self._clock.seconds()
+        now = self._wall_clock()
         back = self._seen - now
         self._seen = now
         if back > SLACK:

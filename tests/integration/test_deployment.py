@@ -14,15 +14,28 @@ from pathlib import Path
 
 import pytest
 from klein import Klein
+from twisted.logger import capturedLogs, formatEvent
 
 import boomerang.web
+from boomerang.account.daily import AuditCollector, Standing
 from boomerang.metrics import Metrics
+from boomerang.monitor.prometheus import CheckCollector
+from boomerang.monitor.result import Result
+from boomerang.monitor.watched import CheckView, Watched
 from boomerang.options import SettingsOptions
+from boomerang.retry.hold import Held
+from boomerang.retry.outcomes import Chance
+from boomerang.retry.policy import CODE, DEAD, ENDPOINT, Decision, Kind
+from boomerang.retry.record import DecisionRecord, OutcomeRecord
+from boomerang.retry.request import parse_failed_request
 from boomerang.settings import Sources, load_settings
-from boomerang.settings.checks import KINDS
+from boomerang.settings.checks import KINDS, Check
 from boomerang.settings.load import declared_entries, declared_settings, keys_of
 from boomerang.settings.reports import SERVICE_SETTINGS
+from boomerang.stores.interfaces import Marked
 from tests.integration.daemon import ROOT, environment
+
+NOW = 1_800_000_000.0
 
 
 def checked(*command: str, directory: Path = ROOT) -> str:
@@ -101,10 +114,13 @@ def test_metrics_table() -> None:
     """README's table has every metric of boomerang's own, with its labels, and no other."""
     metrics = Metrics(version="1", environment="test")
     metrics.watch_held(lambda: 0.0)
+    metrics.registry.register(CheckCollector(lambda: [_checked()]))
+    metrics.registry.register(AuditCollector(lambda: Standing(at=NOW, gaps={"missing": 1})))
     families = {}
     for family in metrics.registry.collect():
         name = f"{family.name}_total" if family.type == "counter" else family.name
         if name.startswith("boomerang_"):
+            assert family.samples, f"{name} does not show its labels"
             labels = dict.fromkeys(label for sample in family.samples for label in sample.labels)
             families[name] = sorted(labels.keys() - {"le"})
 
@@ -115,6 +131,73 @@ def test_metrics_table() -> None:
             listed[name] = sorted(named.split(",")) if named else []
 
     assert listed == families
+
+
+def _checked() -> CheckView:
+    """A check of which all is known that can be."""
+    watched = Watched(Check(name="app", url="https://app.example.com/"))
+    phases = {"connect": 0.1, "transfer": 0.1}
+    watched.add(Result(at=NOW, seconds=0.2, phases=phases, status=200, certificate_expires=NOW))
+    return CheckView(
+        check=watched.check,
+        standing=watched.standing,
+        causes=(),
+        paused_until=None,
+        results=tuple(watched.results),
+        failures=watched.failures,
+    )
+
+
+def test_log_lines() -> None:
+    """README's example of the log is how the lines are written."""
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    shown = re.search("(?m)^(retry attempt=.*)\n(recovered attempt=.*)$", text)
+    assert shown is not None
+    sid = "CA00000000000000000000000000000001"
+    failed = parse_failed_request(
+        [("ErrorCode", "11200"), ("ErrorUrl", "https://app.example.com/menu"), ("CallSid", sid)], []
+    )
+    metrics = Metrics(version="1", environment="test", endpoints=["menu"])
+    record = DecisionRecord(metrics)
+    decision = Decision(Kind.RETRY, 1, "", url=failed.error.url, endpoint="menu")
+    held = Held(seconds=8.001, overshoot=0.001, early=False)
+    chance = Chance(
+        marked=Marked(failed.identity, failed.call),
+        attempt=1,
+        endpoint="menu",
+        circuit=False,
+        product="voice",
+        sid=sid,
+        origin=failed.error.parts.origin,
+        given_at=0.0,
+    )
+    with capturedLogs() as events:
+        record.decided(failed, decision, held=held, degraded=False)
+        OutcomeRecord(metrics, _Nobody()).recovered(chance)
+
+    lines = [formatEvent(event).replace(sid, "CA...") for event in events]
+    assert lines == list(shown.groups())
+
+
+class _Nobody:
+    """Learns nothing."""
+
+    def saved(self, origin: tuple[str, int]) -> None: ...
+
+    def lost(self, origin: tuple[str, int]) -> None: ...
+
+
+def test_decisions() -> None:
+    """README names every decision that a header can have, and every reason of one."""
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    answers = text.partition("\n## What it answers\n")[2].partition("\n**What it promises.**")[0]
+    log = text.partition("`reason` says why")[2].partition("\n## ")[0]
+
+    named = set(re.findall(r"`([a-z-]+)(?:; attempt=1)?`", answers))
+    assert {kind.value for kind in Kind} <= named
+    assert {CODE, ENDPOINT, DEAD, "repeated", "rounds", "circle"} <= set(
+        re.findall("`([a-z]+)`", log)
+    )
 
 
 def test_procfile() -> None:

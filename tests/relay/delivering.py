@@ -29,7 +29,7 @@ class FlakyQueue:
     """A queue in memory that is there or not, as the test says."""
 
     def __init__(self, clock: Clock) -> None:
-        self.queue = MemoryQueue(clock)
+        self.queue = MemoryQueue(clock.seconds)
         self.there = True
         self.silent = False
         self.asked: list[str] = []

@@ -95,7 +95,7 @@ async def backend(
         made: dict[Any, MemoryQueue] = {}
 
         def in_memory(bounds: Bounds | None = None) -> QueueStore:
-            return made.setdefault("queue", MemoryQueue(clock, bounds=bounds))
+            return made.setdefault("queue", MemoryQueue(clock.seconds, bounds=bounds))
 
         async def advance(seconds: float) -> None:
             clock.advance(seconds)

@@ -56,7 +56,7 @@ class Relayed(Bench):
         book = RuleBook(settings.retry, settings.endpoint)
         self.registry = CollectorRegistry()
         counts = RelayCounts(self.registry, [rules.name for rules in book])
-        self.queue = MemoryQueue(clock, bounds=bounds)
+        self.queue = MemoryQueue(clock.seconds, bounds=bounds)
         if accept is not None:
             self.queue.accept = lambda callback: accept  # type: ignore[method-assign]
         self.standing = Standing(RelayRecord(counts), wall_clock=clock.seconds)
