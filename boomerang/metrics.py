@@ -17,6 +17,7 @@ from prometheus_client import (
     generate_latest,
 )
 
+from boomerang.relay.counts import RelayCounts
 from boomerang.settings.endpoints import UNKNOWN
 
 CONTENT_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
@@ -121,6 +122,7 @@ class Metrics:
             ("outcome",),
         )
         self._notified = {outcome: notified.labels(outcome) for outcome in _NOTIFIED}
+        self.relay = RelayCounts(self.registry, endpoints)
 
     def _counter(self, name: str, help_: str, labels: tuple[str, ...] = ()) -> Counter:
         return Counter(name, help_, labels, registry=self.registry)

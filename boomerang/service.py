@@ -29,6 +29,7 @@ from boomerang.monitor.service import make_monitor
 from boomerang.options import SettingsOptions
 from boomerang.outbound import Outbound
 from boomerang.process import room_for_held
+from boomerang.relay.making import Relay, RelaySurroundings, make_relay
 from boomerang.retry.awake import asking
 from boomerang.retry.hold import Hold
 from boomerang.retry.making import Surroundings, make_retry
@@ -37,8 +38,10 @@ from boomerang.settings import Settings
 from boomerang.stores.address import unverified
 from boomerang.stores.failsafe import FailsafeStore
 from boomerang.stores.opening import make_stores
+from boomerang.stores.queue import Bounds
 from boomerang.systemd import SystemdService, notifier, watchdog_interval
 from boomerang.web.pages import HealthRoute, HomeRoute, Life, MetricsRoute
+from boomerang.web.relay import DebuggerRoute, RelayRoute
 from boomerang.web.retry import RetryRoute
 from boomerang.web.routes import Routes
 from boomerang.web.signature import Keys
@@ -87,7 +90,10 @@ def build(
         endpoints=[rules.name for rules in book],
     )
     stores = make_stores(
-        settings.store if settings.store_tls_verify else unverified(settings.store), reactor
+        settings.store if settings.store_tls_verify else unverified(settings.store),
+        reactor,
+        bounds=Bounds(most=settings.relay.most, most_bytes=settings.relay.most_bytes),
+        wall_clock=wall_clock,
     )
     store = FailsafeStore(
         stores.claims,
@@ -128,16 +134,31 @@ def build(
             random=random,
         ),
     )
+    relay = make_relay(
+        settings,
+        book,
+        RelaySurroundings(
+            reactor=reactor,
+            queue=stores.queue,
+            notes=stores.notes,
+            outbound=outbound,
+            counts=metrics.relay,
+            holder=uuid4().hex,
+            wall_clock=wall_clock,
+            random=random,
+        ),
+    )
     life = Life(started_at=wall_clock())
     health = HealthRoute(
         store=store,
         hold=hold,
         circuits=knowledge.circuits,
+        relay=relay.standing,
         life=life,
         environment=settings.environment,
         wall_clock=wall_clock,
     )
-    routes = _routes(settings, retry, health, metrics)
+    routes = _routes(settings, retry, relay, health, metrics)
     site = GuardedSite(routes.handle, clock=reactor, watch_refusal=metrics.refused)
     return Host(
         reactor=reactor,
@@ -146,7 +167,7 @@ def build(
         site=site,
         hold=hold,
         store=store,
-        workers=(monitor, knowledge),
+        workers=(monitor, knowledge, relay),
         outbound=outbound,
         life=life,
         systemd=SystemdService(
@@ -160,7 +181,11 @@ def build(
 
 
 def _routes(
-    settings: Settings, retry: RetryService, health: HealthRoute, metrics: Metrics
+    settings: Settings,
+    retry: RetryService,
+    relay: Relay,
+    health: HealthRoute,
+    metrics: Metrics,
 ) -> Routes:
     """What is answered."""
     trust = Trust(
@@ -172,6 +197,8 @@ def _routes(
     return Routes(
         [
             RetryRoute(service=retry, trust=trust).app,
+            RelayRoute(relay=relay.intaking, trust=trust, wall_clock=health.wall_clock).app,
+            DebuggerRoute(relay=relay.intaking, trust=trust, wall_clock=health.wall_clock).app,
             health.app,
             MetricsRoute(metrics=metrics, visitors=visitors).app,
             HomeRoute(home_url=settings.home_url).app,

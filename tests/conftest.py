@@ -20,6 +20,11 @@ settings.register_profile("boomerang", deadline=None)
 settings.load_profile("boomerang")
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """``--full``: what takes minutes, too."""
+    parser.addoption("--full", action="store_true", help="kill the relay a hundred times")
+
+
 @pytest.hookimpl(tryfirst=True)
 def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> None:
     """Give each asynchronous test a limit; one from outside would stop the reactor with it."""

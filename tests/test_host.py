@@ -22,6 +22,8 @@ from boomerang.endpoints.rules import RuleBook
 from boomerang.host import Host
 from boomerang.listening import Listening, endpoints
 from boomerang.metrics import Metrics
+from boomerang.relay.record import RelayRecord
+from boomerang.relay.standing import Standing
 from boomerang.retry.hold import Hold
 from boomerang.retry.making import Surroundings, make_retry
 from boomerang.settings import RetrySettings, Settings
@@ -164,6 +166,7 @@ class House(Bench):
             store=failsafe,
             hold=self.hold,
             circuits=knowledge.circuits,
+            relay=Standing(RelayRecord(metrics.relay), wall_clock=self.reactor.seconds),
             life=life,
             environment="test",
             wall_clock=self.reactor.seconds,

@@ -25,6 +25,7 @@ from boomerang import __version__
 from boomerang.host import Host
 from boomerang.listening import Listening
 from boomerang.monitor.service import Monitor
+from boomerang.relay.making import Relay
 from boomerang.retry.making import Knowledge
 from boomerang.service import Options, build, makeService
 from boomerang.settings import Settings
@@ -65,6 +66,7 @@ class TestTree:
             SystemdService,
             Monitor,
             Knowledge,
+            Relay,
         ]
         assert not host.running
 

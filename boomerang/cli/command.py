@@ -13,6 +13,7 @@ from boomerang.cli.check_config import CheckConfig
 from boomerang.cli.checks import Checks
 from boomerang.cli.endpoints import Endpoints
 from boomerang.cli.message import PlayMessage
+from boomerang.cli.relay import RelayCommands
 from boomerang.cli.running import FAILED, CommandFailed, Group, chosen
 from boomerang.cli.twilio import Twilio
 
@@ -25,6 +26,12 @@ class Boomerang(Group):
         ("checks", None, Checks, "How the checks stand; pause one, or let it go on."),
         ("endpoints", None, Endpoints, "The endpoint table, and what would happen to a URL."),
         ("alerts", None, Alerts, "Alerts of the checks: at Librato, or as Prometheus' rules."),
+        (
+            "relay",
+            None,
+            RelayCommands,
+            "Callbacks that wait or were given up; replay or drop them.",
+        ),
         ("call", None, PlayCall, "Play a call as Twilio does, to try an app's failover."),
         ("message", None, PlayMessage, "Play an incoming message as Twilio does."),
         ("twilio", None, Twilio, "Whether everything at Twilio points here, and making it so."),

@@ -32,6 +32,7 @@ from boomerang.settings.kinds import (
     store_address,
     text,
 )
+from boomerang.settings.relay import RelaySettings
 from boomerang.settings.reports import (
     HeartbeatSettings,
     LibratoSettings,
@@ -129,3 +130,4 @@ class Settings:
     notify: NotifySettings = field(factory=NotifySettings)
     heartbeat: HeartbeatSettings = field(factory=HeartbeatSettings)
     account: AccountSettings = field(factory=AccountSettings)
+    relay: RelaySettings = field(factory=RelaySettings)

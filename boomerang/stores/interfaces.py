@@ -8,6 +8,8 @@ from typing import Protocol
 from attrs import field, frozen
 from twisted.internet.defer import Deferred
 
+from boomerang.stores.queue import QueueStore
+
 
 @frozen
 class Failure:
@@ -113,3 +115,4 @@ class Stores:
 
     claims: ClaimStore
     notes: NoteStore
+    queue: QueueStore

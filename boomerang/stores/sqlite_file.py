@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Final, Protocol, TypeVar
 
 from twisted.internet.defer import Deferred
@@ -46,6 +46,68 @@ SCHEMA: Final = (
         expires_at REAL NOT NULL
     ) WITHOUT ROWID;
     """,
+    """
+    CREATE TABLE callbacks (
+        number INTEGER PRIMARY KEY,
+        line TEXT NOT NULL,
+        origin TEXT NOT NULL,
+        endpoint TEXT NOT NULL,
+        received_at REAL NOT NULL,
+        size INTEGER NOT NULL,
+        state TEXT NOT NULL,
+        attempts INTEGER NOT NULL,
+        due_at REAL NOT NULL,
+        ready_at REAL,
+        died_at REAL,
+        last TEXT NOT NULL
+    );
+    CREATE INDEX callbacks_by_line ON callbacks (line, number) WHERE state = 'waiting';
+    CREATE INDEX callbacks_ready ON callbacks (origin, ready_at) WHERE ready_at IS NOT NULL;
+    CREATE INDEX callbacks_waiting ON callbacks (received_at) WHERE state = 'waiting';
+    CREATE INDEX callbacks_dead ON callbacks (died_at) WHERE state = 'dead';
+    CREATE TABLE records (
+        number INTEGER PRIMARY KEY REFERENCES callbacks,
+        record BLOB NOT NULL
+    );
+    CREATE TABLE queue_keys (
+        name TEXT PRIMARY KEY,
+        seen_at REAL NOT NULL
+    ) WITHOUT ROWID;
+    CREATE INDEX queue_keys_by_age ON queue_keys (seen_at);
+    CREATE TABLE queue_leases (
+        line TEXT PRIMARY KEY,
+        number INTEGER NOT NULL,
+        holder TEXT NOT NULL,
+        ends_at REAL NOT NULL
+    ) WITHOUT ROWID;
+    CREATE TABLE queue (
+        newest INTEGER NOT NULL,
+        seen_at REAL NOT NULL
+    );
+    INSERT INTO queue VALUES (0, 0);
+    CREATE TABLE queue_totals (
+        state TEXT PRIMARY KEY,
+        count INTEGER NOT NULL,
+        bytes INTEGER NOT NULL
+    ) WITHOUT ROWID;
+    INSERT INTO queue_totals VALUES ('waiting', 0, 0), ('dead', 0, 0);
+    CREATE TRIGGER callback_came AFTER INSERT ON callbacks BEGIN
+        UPDATE queue_totals SET count = count + 1, bytes = bytes + new.size
+        WHERE state = new.state;
+    END;
+    CREATE TRIGGER callback_went AFTER DELETE ON callbacks BEGIN
+        UPDATE queue_totals SET count = count - 1, bytes = bytes - old.size
+        WHERE state = old.state;
+        DELETE FROM records WHERE number = old.number;
+    END;
+    CREATE TRIGGER callback_changed AFTER UPDATE OF state ON callbacks
+    WHEN old.state <> new.state BEGIN
+        UPDATE queue_totals SET count = count - 1, bytes = bytes - old.size
+        WHERE state = old.state;
+        UPDATE queue_totals SET count = count + 1, bytes = bytes + new.size
+        WHERE state = new.state;
+    END;
+    """,
 )
 """Schema changes in order; ``user_version`` is how many of them a file has seen."""
 
@@ -72,6 +134,7 @@ class SqliteFile:
         self._path = path
         self._wall_clock = wall_clock
         self._connection: sqlite3.Connection | None = None
+        self._durable = False
         self._closed = False
 
     def open(self) -> sqlite3.Connection:
@@ -92,7 +155,7 @@ class SqliteFile:
             except BaseException:
                 connection.close()
                 raise
-            self._connection = connection
+            self._connection, self._durable = connection, False
         return self._connection
 
     def close(self) -> None:
@@ -105,13 +168,21 @@ class SqliteFile:
         if connection is not None:
             connection.close()
 
-    def transact(self, work: Callable[[sqlite3.Connection, float], T]) -> T:
+    def transact(
+        self, work: Callable[[sqlite3.Connection, float], T], *, durable: bool = False
+    ) -> T:
         """Run work within one transaction that writes; it is given the time, too.
 
-        After an error of SQLite's the file is opened anew, in case it is another one now.
+        What is ``durable`` is on disk afterwards, as is all that was written before; anything else
+        outlives the process, but not a power cut. After an error of SQLite's the file is opened
+        anew, in case it is another one now.
         """
         try:
-            return self._transact(self.open(), work)
+            connection = self.open()
+            if durable is not self._durable:
+                connection.execute(f"PRAGMA synchronous = {'FULL' if durable else 'NORMAL'}")
+                self._durable = durable
+            return self._transact(connection, work)
         except sqlite3.Error:
             self._drop()
             raise
@@ -136,6 +207,16 @@ def as_unavailable(trouble: Failure) -> Failure:
     return Failure(StoreUnavailable(f"SQLite: {trouble.getErrorMessage()}"))
 
 
+def _statements(script: str) -> Iterator[str]:
+    """The statements of a script; `executescript` would commit."""
+    statement = ""
+    for piece in script.split(";")[:-1]:
+        statement += f"{piece};"
+        if sqlite3.complete_statement(statement):  # not within a trigger
+            yield statement
+            statement = ""
+
+
 def _migrate(connection: sqlite3.Connection) -> None:
     """Apply what the file has not seen, with other processes kept out meanwhile.
 
@@ -148,7 +229,7 @@ def _migrate(connection: sqlite3.Connection) -> None:
         if seen > len(SCHEMA):
             raise sqlite3.DatabaseError("the file was written by a newer boomerang")
         for change in SCHEMA[seen:]:
-            for statement in filter(str.strip, change.split(";")):
+            for statement in _statements(change):
                 connection.execute(statement)
         connection.execute(f"PRAGMA user_version = {len(SCHEMA)}")
         connection.execute("COMMIT")

@@ -10,6 +10,7 @@ from klein import Klein
 
 from boomerang import __version__
 from boomerang.metrics import CONTENT_TYPE, Metrics
+from boomerang.relay.standing import Standing
 from boomerang.retry.circuits import Circuits
 from boomerang.retry.hold import Hold
 from boomerang.stores.failsafe import FailsafeStore
@@ -34,6 +35,7 @@ class HealthRoute:
     store: FailsafeStore
     hold: Hold
     circuits: Circuits
+    relay: Standing
     life: Life
     environment: str
     wall_clock: Callable[[], float]
@@ -43,19 +45,19 @@ class HealthRoute:
     @route(app, "/health", "GET")
     def health(self, request: GuardedRequest) -> Reply:
         degraded = self.store.degraded
-        troubles = (
-            [] if degraded is None else [{"part": "store", "since": _instant(degraded.since)}]
-        )
+        troubles = [] if degraded is None else [("store", degraded.since)]
+        troubles += self.relay.troubles()
         status = "stopping" if self.life.stopping else "degraded" if troubles else "ok"
         return as_json(
             {
                 "status": status,
-                "degraded": troubles,
+                "degraded": [{"part": part, "since": _instant(since)} for part, since in troubles],
                 "environment": self.environment,
                 "version": __version__,
                 "started": _instant(self.life.started_at),
                 "uptime_seconds": round(self.wall_clock() - self.life.started_at),
                 "held": len(self.hold),
+                "relay": self.relay.described(),
                 "circuits": [
                     {"reason": each.reason, "since": _instant(each.since)}
                     for each in self.circuits.open().values()

@@ -52,14 +52,18 @@ def as_json(data: object, *, status: int = 200) -> Reply:
 
 
 def head(reply: Reply, *, date: bytes, close: bool) -> bytes:
-    """Status line and headers. The length is given, so that nothing needs to be chunked."""
+    """Status line and headers. The length is given, so that nothing needs to be chunked.
+
+    204 has no content, and so neither its type nor its length (RFC 9110 §8.6).
+    """
     lines = [
         b"HTTP/1.1 %d %s" % (reply.status, _PHRASES.get(reply.status, b"Unknown")),
         b"Date: " + date,
-        b"Content-Type: " + reply.content_type.encode(),
-        b"Content-Length: %d" % len(reply.body),
-        *(name + b": " + value for name, value in reply.headers),
     ]
+    if reply.status != HTTPStatus.NO_CONTENT:
+        lines.append(b"Content-Type: " + reply.content_type.encode())
+        lines.append(b"Content-Length: %d" % len(reply.body))
+    lines += (name + b": " + value for name, value in reply.headers)
     if close:
         lines.append(b"Connection: close")
     return b"\r\n".join(lines) + b"\r\n\r\n"

@@ -17,8 +17,9 @@ from urllib.parse import parse_qs
 from attrs import field, frozen
 from twilio.request_validator import HMAC_SHA1, HMAC_SHA256, RequestValidator
 
-SIGNATURE: Final = "X-Twilio-Signature"
-SETTINGS: Final = "X-Twilio-Webhooks-Signature-Settings"
+from boomerang.relay.resign import SETTINGS, SIGNATURE, Signer
+
+__all__ = ["SETTINGS", "SIGNATURE", "Keys", "Signed", "is_genuine", "signer_of"]
 
 _PORTS: Final = {"https": "443", "http": "80"}
 
@@ -56,37 +57,40 @@ class Signed:
 
 def is_genuine(signed: Signed, keys: Keys) -> bool:
     """Whether one of the keys made the signature. False for whatever cannot be checked."""
+    return signer_of(signed, keys) is not None
+
+
+def signer_of(signed: Signed, keys: Keys) -> Signer | None:
+    """Which of the keys made the signature."""
     if not signed.signature:
-        return False
-    algorithm, secrets = _announced(signed.settings, keys)
+        return None
+    algorithm, key, secrets = _announced(signed.settings, keys)
     if algorithm not in (HMAC_SHA1, HMAC_SHA256) or not _body_unchanged(signed):
-        return False
+        return None
     fields = _Fields(signed.form)
     given = signed.signature.encode("utf-8", "replace")
     try:
-        return any(
-            hmac.compare_digest(
-                RequestValidator(secret)
-                .compute_signature(url + signed.target, fields, algorithm)
-                .encode(),
-                given,
-            )
-            for base in signed.bases
-            for url in _spellings(base)
-            for secret in secrets
-        )
+        for base in signed.bases:
+            for url in _spellings(base):
+                for secret in secrets:
+                    computed = RequestValidator(secret).compute_signature(
+                        url + signed.target, fields, algorithm
+                    )
+                    if hmac.compare_digest(computed.encode(), given):
+                        return Signer(secret, key, algorithm)
     except UnicodeEncodeError:  # not UTF-8, so nothing that Twilio sends
-        return False
+        pass
+    return None
 
 
-def _announced(settings: str | None, keys: Keys) -> tuple[str, tuple[str, ...]]:
-    """Algorithm and secrets that fit the settings header: a shared key if it names one."""
+def _announced(settings: str | None, keys: Keys) -> tuple[str, str | None, tuple[str, ...]]:
+    """Algorithm, shared key and secrets that the settings header means: the tokens, or one key."""
     given = dict(_setting(part) for part in (settings or "").split(","))
     algorithm = given.get("algorithm") or HMAC_SHA1
     if "key" not in given:
-        return algorithm, keys.tokens
+        return algorithm, None, keys.tokens
     secret = keys.shared.get(given["key"])
-    return algorithm, () if secret is None else (secret,)
+    return algorithm, given["key"], () if secret is None else (secret,)
 
 
 def _setting(part: str) -> tuple[str, str]:

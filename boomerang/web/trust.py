@@ -13,10 +13,11 @@ from typing import Final
 from attrs import field, frozen
 from twisted.internet.interfaces import IAddress
 
+from boomerang.relay.resign import Signer
 from boomerang.retry.request import FailedRequest, Target
 from boomerang.urls import BadUrl, host_allowed, parse_url
 from boomerang.web.reply import Refused
-from boomerang.web.signature import SETTINGS, SIGNATURE, Keys, Signed, is_genuine
+from boomerang.web.signature import SETTINGS, SIGNATURE, Keys, Signed, signer_of
 from boomerang.web.site import GuardedRequest
 
 _FORWARDING: Final = frozenset(
@@ -26,30 +27,37 @@ _FORWARDING: Final = frozenset(
 
 @frozen
 class Trust:
-    """Checks of a request to `/retry`. Both raise `Refused` with 403."""
+    """Checks of a request. All raise `Refused` with 403."""
 
     keys: Keys
     public_url: str | None
     allowed_hosts: tuple[str, ...]
 
-    def check_signature(self, request: GuardedRequest, form: Sequence[tuple[str, str]]) -> None:
-        """Refuse what Twilio did not sign, if there is a key to tell it by."""
+    def check_signature(
+        self, request: GuardedRequest, form: Sequence[tuple[str, str]], body: bytes = b""
+    ) -> Signer | None:
+        """Refuse what Twilio did not sign, if there is a key to tell it by.
+
+        ``body`` is only needed where it is no form. Returns what it was signed with.
+        """
         if not self.keys:
-            return
+            return None
         signed = Signed(
             bases=(self.public_url,) if self.public_url else _bases(host_header(request)),
             target=request.uri.decode("utf-8", "surrogateescape"),
             form=form,
-            body=b"",
+            body=body,
             signature=_only(request, SIGNATURE),
             settings=_only(request, SETTINGS),
         )
-        if not is_genuine(signed, self.keys):
+        signer = signer_of(signed, self.keys)
+        if signer is None:
             raise Refused(
                 403,
                 f"the {SIGNATURE} is missing or wrong. If Twilio sent this, check auth_token, and"
                 " that public_url is how Twilio reaches this host",
             )
+        return signer
 
     def check_hosts(self, failed: FailedRequest) -> None:
         """Refuse to send a call to a host that is not on the allow-list, if there is one."""
@@ -58,8 +66,16 @@ class Trust:
             self._check_host("FallbackUrl", failed.fallback)
 
     def _check_host(self, name: str, target: Target) -> None:
-        if self.allowed_hosts and not host_allowed(target.parts.host, self.allowed_hosts):
+        self.check_host(name, target.parts.host)
+
+    def check_host(self, name: str, host: str) -> None:
+        """Refuse a host that is not on the allow-list, if there is one."""
+        if not self.allows(host):
             raise Refused(403, f"the host of {name} is not one of allowed_hosts")
+
+    def allows(self, host: str) -> bool:
+        """Whether a host may be sent anything."""
+        return not self.allowed_hosts or host_allowed(host, self.allowed_hosts)
 
     def own_origins(self, request: GuardedRequest) -> frozenset[tuple[str, int]]:
         """The addresses by which this host is known: ``public_url``, else what was asked for."""

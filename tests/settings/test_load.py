@@ -70,6 +70,14 @@ ALL: list[tuple[str, str, str, object]] = [
     ("account.api_key", SK, f'"{SK}"', SK),
     ("account.api_secret", "s e c", '"s e c"', "s e c"),
     ("account.api_url", "http://[::1]:4010", '"http://[::1]:4010"', "http://[::1]:4010"),
+    ("relay.schedule", "1s,2min", '[1, "2min"]', (1.0, 120.0)),
+    ("relay.give_up_after", "3600", "3600", 3600.0),
+    ("relay.concurrency", "9", "9", 9),
+    ("relay.per_origin", "3", "3", 3),
+    ("relay.timeout", "5", "5", 5.0),
+    ("relay.retention", "86400", "86400", 86400.0),
+    ("relay.most", "1000", "1000", 1000),
+    ("relay.most_bytes", "100000", "100000", 100000),
 ]  # fmt: skip
 
 PAIRS = {

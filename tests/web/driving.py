@@ -95,7 +95,7 @@ def read_answers(raw: bytes, *, to_head: Container[int] = (), closed: bool) -> l
     while raw:
         answer, raw = _read_head(raw)
         length = answer.headers.get("Content-Length")
-        if answer.status < 200 or len(answers) in to_head:
+        if answer.status < 200 or answer.status == 204 or len(answers) in to_head:
             size = 0
         elif length is None:
             assert closed, f"nobody can tell where {answer} ends"

@@ -12,6 +12,8 @@ from twisted.internet.task import Clock
 
 from boomerang import __version__
 from boomerang.metrics import CONTENT_TYPE, Metrics
+from boomerang.relay.record import RelayRecord
+from boomerang.relay.standing import Standing
 from boomerang.retry.circuits import Circuits
 from boomerang.retry.hold import Hold
 from boomerang.settings.values import HOME_URL
@@ -77,6 +79,10 @@ class Health:
                 store=self.failsafe,
                 hold=self.hold,
                 circuits=self.circuits,
+                relay=Standing(
+                    RelayRecord(Metrics(version="1", environment="test").relay),
+                    wall_clock=self.now,
+                ),
                 life=self.life,
                 environment="staging",
                 wall_clock=self.now,
@@ -112,6 +118,7 @@ class TestHealth:
             "started": "2026-11-21T04:05:06+00:00",
             "uptime_seconds": 90061,
             "held": 0,
+            "relay": {"waiting": 0, "dead": 0, "oldest_seconds": 0},
             "circuits": [],
         }
 

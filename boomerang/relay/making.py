@@ -1,0 +1,168 @@
+"""The relay, put together from the settings."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Any, Final
+
+from attrs import frozen
+from twisted.application.service import Service
+from twisted.internet.defer import CancelledError, Deferred, TimeoutError
+from twisted.internet.interfaces import IReactorTime
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+
+from boomerang.endpoints.rules import RuleBook
+from boomerang.outbound import Outbound
+from boomerang.relay.accepting import Accepting
+from boomerang.relay.counts import RelayCounts
+from boomerang.relay.courier import LAST_WORDS, Courier, Limits
+from boomerang.relay.delivery import Delivery
+from boomerang.relay.intake import Intake
+from boomerang.relay.record import RelayRecord
+from boomerang.relay.schedule import Schedule
+from boomerang.relay.signers import Signers
+from boomerang.relay.standing import Standing
+from boomerang.relay.upkeep import Upkeep
+from boomerang.settings import Settings
+from boomerang.stores.interfaces import NoteStore, StoreUnavailable
+from boomerang.stores.queue import QueueStore
+
+SHORTEST_LEASE: Final = 3.0
+
+
+@frozen(eq=False)
+class RelaySurroundings:
+    """What is around the relay.
+
+    ``holder`` names this process among those that share the store. ``wall_clock`` gives seconds
+    since the epoch, ``random`` numbers from 0 to 1.
+    """
+
+    reactor: Any
+    queue: QueueStore
+    notes: NoteStore
+    outbound: Outbound
+    counts: RelayCounts
+    holder: str
+    wall_clock: Callable[[], float]
+    random: Callable[[], float]
+
+
+@frozen(eq=False)
+class Intaking:
+    """What the routes ask of the relay. ``is_async`` are the names of endpoints of that mode."""
+
+    accepting: Accepting
+    intake: Intake
+    signers: Signers
+    record: RelayRecord
+    is_async: frozenset[str]
+
+
+class Relay(Service):
+    """What runs for the relay; ``intaking`` is for the routes, ``standing`` for ``/health``."""
+
+    _log = Logger(namespace="boomerang.relay")
+
+    def __init__(
+        self,
+        intaking: Intaking,
+        *,
+        standing: Standing,
+        queue: QueueStore,
+        courier: Courier,
+        upkeep: Upkeep,
+        clock: IReactorTime,
+    ) -> None:
+        self._clock = clock
+        self.intaking = intaking
+        self.standing = standing
+        self._queue = queue
+        self._courier = courier
+        self._upkeep = upkeep
+        self._opening: Deferred[None] | None = None
+
+    def startService(self) -> None:
+        super().startService()
+        opening = self._opening = Deferred.fromCoroutine(self._open())
+        opening.addErrback(self._unopened)
+
+    def stopService(self) -> Deferred[None]:
+        """Fires when what is under way is delivered, or handed back."""
+        super().stopService()
+        if self._opening is not None:
+            self._opening.cancel()
+        return Deferred.fromCoroutine(self._stop())
+
+    async def _stop(self) -> None:
+        if self._courier.running:
+            await self._courier.stopService()
+            self._upkeep.stopService()
+        with suppress(StoreUnavailable, TimeoutError):  # a hung disk must not keep the process
+            await self._queue.close().addTimeout(LAST_WORDS, self._clock)
+
+    async def _open(self) -> None:
+        """Get the store ready however long it takes; the routes answer 503 meanwhile."""
+        await self._courier.insist(self._queue.open)
+        await self._courier.insist(lambda: Deferred.fromCoroutine(self.intaking.signers.recall()))
+        if self.running:
+            self._courier.startService()
+            self._upkeep.startService()
+
+    def _unopened(self, trouble: Failure) -> None:
+        if not trouble.check(CancelledError):
+            self._log.failure("the relay could not be started", trouble)
+
+
+def make_relay(settings: Settings, book: RuleBook, around: RelaySurroundings) -> Relay:
+    """The relay, not yet started."""
+    relay = settings.relay
+    record = RelayRecord(around.counts)
+    standing = Standing(record, wall_clock=around.wall_clock)
+    signers = Signers(settings.twilio.auth_token, settings.twilio.shared_keys, notes=around.notes)
+    lease = max(SHORTEST_LEASE, relay.timeout)
+    courier = Courier(
+        around.queue,
+        Delivery(around.outbound, signers, relay.timeout, around.wall_clock),
+        schedule=Schedule(relay.schedule, relay.give_up_after),
+        limits=Limits(relay.concurrency, min(relay.per_origin, relay.concurrency), lease),
+        holder=around.holder,
+        record=record,
+        standing=standing,
+        clock=around.reactor,
+        wall_clock=around.wall_clock,
+        random=around.random,
+    )
+    intaking = Intaking(
+        accepting=Accepting(book, settings.endpoint),
+        intake=Intake(
+            around.queue,
+            clock=around.reactor,
+            record=record,
+            standing=standing,
+            nudge=courier.nudge,
+        ),
+        signers=signers,
+        record=record,
+        is_async=frozenset(rules.name for rules in book if rules.mode == "async"),
+    )
+    return Relay(
+        intaking,
+        standing=standing,
+        queue=around.queue,
+        courier=courier,
+        upkeep=Upkeep(
+            around.queue,
+            renew=courier.renew,
+            renew_every=lease / 3,
+            retention=relay.retention,
+            most_bytes=relay.most_bytes,
+            counts=around.counts,
+            record=record,
+            standing=standing,
+            clock=around.reactor,
+        ),
+        clock=around.reactor,
+    )

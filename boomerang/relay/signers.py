@@ -1,0 +1,76 @@
+"""Which key signs for which account, as learned from the requests that Twilio signed.
+
+Of several auth tokens (sub-accounts, a rotation) nothing tells whose they are but a signature that
+fits. What was learned is noted in the store, so that it outlives the process and other instances
+know it; a note has the id of a shared key, or the digest of a token, never a secret.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from hashlib import blake2b
+from typing import Final
+
+from twilio.request_validator import HMAC_SHA1, HMAC_SHA256
+from twisted.internet.defer import Deferred
+from twisted.python.failure import Failure
+
+from boomerang.relay.resign import Signer
+from boomerang.stores.interfaces import NoteStore, StoreUnavailable
+
+TOPIC: Final = "relay.signers"
+
+MOST: Final = 2000
+"""Accounts that are known apart; of those beyond only this process knows, until it knows others."""
+
+
+class Signers:
+    """Finds the key of an account. Without any key nothing is signed."""
+
+    def __init__(
+        self, tokens: Sequence[str], shared: Mapping[str, str], *, notes: NoteStore
+    ) -> None:
+        known = [Signer(token) for token in tokens]
+        known += [
+            Signer(secret, key, algorithm)
+            for key, secret in shared.items()
+            for algorithm in (HMAC_SHA1, HMAC_SHA256)
+        ]
+        self._known = {_name(signer): signer for signer in known}
+        self._usual = known[0] if known else None
+        self._notes = notes
+        self._names: dict[str, str] = {}
+
+    def of(self, account_sid: str) -> Signer | None:
+        """The key of an account: the one that it was last seen to sign with, else the first."""
+        return self._known.get(self._names.get(account_sid, ""), self._usual)
+
+    def heard(self, account_sid: str, signer: Signer | None) -> None:
+        """A request of this account was signed so."""
+        name = "" if signer is None else _name(signer)
+        if name not in self._known or not account_sid or self._names.get(account_sid) == name:
+            return
+        is_new = account_sid not in self._names
+        if len(self._names) >= MOST and is_new:
+            self._names.pop(next(iter(self._names)))
+        self._names[account_sid] = name
+        if len(self._known) > 1:
+            self._notes.write(TOPIC, {account_sid: name}).addErrback(self._unwritten, account_sid)
+
+    async def recall(self) -> None:
+        """Learn what is noted. Raises `StoreUnavailable`."""
+        if len(self._known) > 1:
+            reading: Deferred[Mapping[str, str]] = self._notes.read(TOPIC)
+            noted = await reading
+            self._names = {**dict(list(noted.items())[:MOST]), **self._names}
+
+    def _unwritten(self, trouble: Failure, account_sid: str) -> None:
+        """Note it with the next request."""
+        trouble.trap(StoreUnavailable)
+        self._names.pop(account_sid, None)
+
+
+def _name(signer: Signer) -> str:
+    if signer.key is not None:
+        return f"key {signer.key} {signer.algorithm}"
+    return f"token {blake2b(signer.secret.encode(), digest_size=8).hexdigest()}"

@@ -1,0 +1,58 @@
+"""How the relay stands: is its store there, and do deliveries keep up?"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Final
+
+from boomerang.relay.record import RelayRecord
+from boomerang.stores.queue import Stats
+
+BEHIND_AFTER: Final = 300.0
+"""Seconds that a callback may wait before deliveries count as falling behind."""
+
+
+class Standing:
+    """What is known of the queue and its store; instants are seconds since the epoch."""
+
+    def __init__(self, record: RelayRecord, *, wall_clock: Callable[[], float]) -> None:
+        self._record = record
+        self._wall_clock = wall_clock
+        self._away_since: float | None = None
+        self.stats: Stats | None = None
+
+    def store_failed(self, reason: str) -> None:
+        """Logged once, until the store is back."""
+        if self._away_since is None:
+            self._away_since = self._wall_clock()
+            self._record.store_away(reason)
+
+    def store_answered(self) -> None:
+        since, self._away_since = self._away_since, None
+        if since is not None:
+            self._record.store_back(seconds=self._wall_clock() - since)
+
+    @property
+    def oldest(self) -> float:
+        """Age of the oldest callback that waits, in seconds; 0 if none does."""
+        if self.stats is None or self.stats.oldest is None:
+            return 0.0
+        return max(0.0, self._wall_clock() - self.stats.oldest)
+
+    def troubles(self) -> list[tuple[str, float]]:
+        """What is not well, and since when."""
+        troubles = []
+        if self._away_since is not None:
+            troubles.append(("relay store", self._away_since))
+        if self.oldest > BEHIND_AFTER:
+            troubles.append(("relay", self._wall_clock() - self.oldest + BEHIND_AFTER))
+        return troubles
+
+    def described(self) -> dict[str, int]:
+        """For ``/health``."""
+        stats = self.stats
+        return {
+            "waiting": stats.waiting if stats else 0,
+            "dead": stats.dead if stats else 0,
+            "oldest_seconds": round(self.oldest),
+        }

@@ -1,0 +1,40 @@
+"""Callbacks for tests."""
+
+from __future__ import annotations
+
+from typing import Final
+from urllib.parse import urlencode
+
+from boomerang.relay.callback import Callback
+from boomerang.urls import parse_url
+
+ACCOUNT: Final = f"AC{1:032x}"
+URL: Final = "https://app.example.com/calls/17/call_ended?session=1"
+
+
+def a_callback(
+    number: int = 1,
+    *,
+    url: str = URL,
+    order: str = "",
+    method: str = "POST",
+    content_type: str = "application/x-www-form-urlencoded",
+    body: bytes | None = None,
+    account: str = ACCOUNT,
+    received_at: float = 1000.0,
+) -> Callback:
+    """A callback of a call, different for each number."""
+    sid = order or f"CA{number:032x}"
+    fields = {"AccountSid": account, "CallSid": sid, "CallStatus": "completed"}
+    form = urlencode({**fields, "SequenceNumber": str(number)}).encode()
+    return Callback(
+        key=f"{parse_url(url).host} {sid} {number}",
+        order=sid,
+        url=url,
+        method=method,
+        content_type=content_type if method == "POST" else "",
+        body=b"" if method == "GET" else form if body is None else body,
+        account_sid=account,
+        endpoint="unknown",
+        received_at=received_at,
+    )
