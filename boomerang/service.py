@@ -13,11 +13,13 @@ from typing import Any
 from uuid import uuid4
 
 from twisted.application.service import IService
+from twisted.internet.interfaces import IReactorTime
 from twisted.logger import ILogObserver
 from twisted.python import usage
 from twisted.python.logfile import LogFile
 
 from boomerang import __version__, logs
+from boomerang.clocks import MonotonicClock
 from boomerang.endpoints.rules import RuleBook, notes
 from boomerang.host import Host
 from boomerang.listening import CannotListen, Listening, endpoints
@@ -69,7 +71,12 @@ def makeService(options: Options) -> IService:
         problems = notify_problems(settings.notify.urls)
         if problems:
             raise SystemExit("boomerang: " + "; ".join(problems))
-        return build(settings, reactor, observer=_observer(options, settings))
+        return build(
+            settings,
+            reactor,
+            observer=_observer(options, settings),
+            clock=MonotonicClock(reactor),
+        )
     except (CannotListen, MissingExtra, OSError) as error:
         raise SystemExit(f"boomerang: {error}") from None
 
@@ -80,8 +87,12 @@ def build(
     *,
     observer: ILogObserver | None,
     wall_clock: Callable[[], float] = time.time,
+    clock: IReactorTime | None = None,
 ) -> Host:
-    """Collaborators, then services: the whole daemon, not yet started."""
+    """Collaborators, then services: the whole daemon, not yet started.
+
+    ``clock`` is what checks are timed by, the reactor unless it is given.
+    """
     random = SystemRandom().random
     book = RuleBook(settings.retry, settings.endpoint)
     metrics = Metrics(
@@ -109,6 +120,7 @@ def build(
         settings,
         Around(
             reactor=reactor,
+            clock=clock or reactor,
             outbound=outbound,
             notes=stores.notes,
             metrics=metrics,

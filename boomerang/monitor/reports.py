@@ -7,6 +7,7 @@ from typing import Any
 
 from attrs import frozen
 from twisted.application.service import Service
+from twisted.internet.interfaces import IReactorTime
 
 from boomerang import __version__
 from boomerang.metrics import Metrics
@@ -31,11 +32,13 @@ from boomerang.stores.interfaces import NoteStore
 class Around:
     """What is around the monitor.
 
-    ``held`` says how many requests are held; ``holder`` names this process among those that share
-    the store; ``wall_clock`` gives seconds since the epoch, ``random`` numbers from 0 to 1.
+    ``clock`` is what checks are timed by; ``held`` says how many requests are held; ``holder``
+    names this process among those that share the store; ``wall_clock`` gives seconds since the
+    epoch, ``random`` numbers from 0 to 1.
     """
 
     reactor: Any
+    clock: IReactorTime
     outbound: Outbound
     notes: NoteStore
     metrics: Metrics

@@ -110,7 +110,7 @@ def make_monitor(settings: Settings, around: Around) -> Monitor:
         records=Records(around.notes, environment=settings.environment, clock=around.reactor),
         reporters=reports.reporters,
         holder=around.holder,
-        clock=around.reactor,
+        clock=around.clock,
         wall_clock=around.wall_clock,
         random=around.random,
     )

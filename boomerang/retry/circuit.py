@@ -50,11 +50,15 @@ def lost(circuit: Circuit, *, now: float) -> Circuit:
     return _opened(evolve(circuit, losses=losses), reason="losses", now=now)
 
 
-def saved(circuit: Circuit, *, now: float) -> Circuit:
-    """A second chance has succeeded; what the monitor says counts for more."""
+def saved(circuit: Circuit, *, given_at: float, now: float) -> Circuit:
+    """A second chance has succeeded; what the monitor says counts for more.
+
+    One that was ``given_at`` an instant before the app was found dead proves nothing any more:
+    its caller may have hung up before it could fail again.
+    """
     if circuit.position is Position.CLOSED or circuit.reason == "monitor":
         return evolve(circuit, losses=0)
-    return _closed(now)
+    return circuit if given_at <= circuit.since else _closed(now)
 
 
 def found_down(circuit: Circuit, *, now: float) -> Circuit:

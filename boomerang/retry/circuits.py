@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Final, Protocol, TypeVar
 
 from attrs import evolve, frozen
@@ -120,9 +121,11 @@ class Circuits(Service):
     def lost(self, origin: Origin) -> None:
         self._change(origin, rules.lost)
 
-    def saved(self, origin: Origin) -> None:
+    def saved(self, origin: Origin, *, given_at: float) -> None:
+        """A second chance has succeeded, which was given at an instant of the clock."""
         if origin in self._known:
-            self._change(origin, rules.saved)
+            age = self._clock.seconds() - given_at
+            self._change(origin, partial(rules.saved, given_at=self._wall_clock() - age))
 
     def open(self) -> Mapping[Origin, Circuit]:
         """The circuits that are not closed."""

@@ -82,7 +82,7 @@ class DecisionRecord:
 class OriginWatcher(Protocol):
     """Whoever learns from outcomes which apps are dead: the circuits."""
 
-    def saved(self, origin: tuple[str, int]) -> None: ...
+    def saved(self, origin: tuple[str, int], *, given_at: float) -> None: ...
 
     def lost(self, origin: tuple[str, int]) -> None: ...
 
@@ -98,7 +98,7 @@ class OutcomeRecord:
     def recovered(self, chance: Chance) -> None:
         self._told("recovered", chance)
         if chance.circuit:
-            self._circuits.saved(chance.origin)
+            self._circuits.saved(chance.origin, given_at=chance.given_at)
 
     def lost(self, chance: Chance) -> None:
         self._told("lost", chance)
@@ -120,20 +120,27 @@ class OutcomeRecord:
 
 
 class Watchers:
-    """Several `DecisionWatcher` as one."""
+    """Several `DecisionWatcher` as one. A mistake in one of them costs no caller the answer."""
 
     def __init__(self, *watchers: DecisionWatcher) -> None:
         self._watchers = watchers
+        self._log = Logger(namespace="boomerang.retry")
 
     def decided(
         self, failed: FailedRequest, decision: Decision, *, held: Held, degraded: bool
     ) -> None:
         for watcher in self._watchers:
-            watcher.decided(failed, decision, held=held, degraded=degraded)
+            try:
+                watcher.decided(failed, decision, held=held, degraded=degraded)
+            except Exception:
+                self._log.failure("a decision could not be told")
 
     def hung_up(self, failed: FailedRequest) -> None:
         for watcher in self._watchers:
-            watcher.hung_up(failed)
+            try:
+                watcher.hung_up(failed)
+            except Exception:
+                self._log.failure("a caller's hanging up could not be told")
 
 
 def _shown(sid: str) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from functools import partial
+from collections.abc import Callable
 
 import pytest
 
@@ -19,7 +19,7 @@ from boomerang.retry.circuit import (
     unwatched,
 )
 
-DO = {"l": lost, "s": saved, "d": found_down, "u": found_up, "w": unwatched}
+DO: dict[str, Callable[..., Circuit]] = {"l": lost, "d": found_down, "u": found_up, "w": unwatched}
 
 
 def after(events: str) -> Circuit:
@@ -31,8 +31,10 @@ def after(events: str) -> Circuit:
     for second, event in enumerate(events, start=1):
         if event == "t":
             circuit = admits(circuit, now=float(second))[1]
+        elif event == "s":
+            circuit = saved(circuit, given_at=float(second), now=float(second))
         else:
-            circuit = partial(DO[event], now=float(second))(circuit)
+            circuit = DO[event](circuit, now=float(second))
     return circuit
 
 
@@ -89,6 +91,13 @@ def test_no_trials_by_the_monitor() -> None:
     """While a check of the app is down no call is risked: the check tells when it is back."""
     circuit = after("d")
     assert not any(admits(circuit, now=float(second))[0] for second in range(2, 600))
+
+
+@pytest.mark.parametrize(("given_at", "position"), [(4.9, "open"), (5.0, "open"), (5.1, "closed")])
+def test_saved_before(given_at: float, position: str) -> None:
+    """A call that had its second chance before the app was found dead does not prove it alive."""
+    circuit = saved(after("lllll"), given_at=given_at, now=40.0)
+    assert circuit.position.value == position
 
 
 def test_since() -> None:

@@ -76,6 +76,7 @@ class Process:
         in_use: bool = True,
         most: int = 1000,
     ) -> None:
+        self._clock = clock
         self.apps = Apps(clock)
         self.monitor: dict[tuple[str, int], bool] = {}
         self.monitor_broken = False
@@ -104,6 +105,10 @@ class Process:
     def lose(self, times: int = LOSSES, origin: tuple[str, int] = APP) -> None:
         for _ in range(times):
             self.circuits.lost(origin)
+
+    def save(self, origin: tuple[str, int] = APP, *, ago: float = 0.0) -> None:
+        """A second chance that was given some seconds ago has succeeded."""
+        self.circuits.saved(origin, given_at=self._clock.seconds() - ago)
 
     def admits(self, probe: str | None = None, origin: tuple[str, int] = APP) -> bool:
         return self.circuits.admits(origin, probe)
@@ -152,13 +157,23 @@ class OutcomesTests(Case):
     def test_saved(self) -> None:
         """One that was saved begins the count anew."""
         self.one.lose(LOSSES - 1)
-        self.one.circuits.saved(APP)
+        self.one.save()
         self.one.lose(LOSSES - 1)
+        assert self.one.state == {}
+
+    def test_saved_before(self) -> None:
+        """One of a time before that was not lost, since its caller hung up perhaps, is no proof."""
+        self.pass_seconds(8.0)
+        self.one.lose()
+        self.pass_seconds(30.0)
+        self.one.save(ago=30.5)
+        assert self.one.state == {APP[0]: "open, losses"}
+        self.one.save(ago=29.5)
         assert self.one.state == {}
 
     def test_saved_unheard_of(self) -> None:
         """Nothing need be known of an app that is well."""
-        self.one.circuits.saved(APP)
+        self.one.save()
         assert self.one.circuits.open() == {}
         assert self.one.admits()
 
@@ -173,7 +188,7 @@ class OutcomesTests(Case):
         assert len(admitted) == 2
         assert admitted[1] - admitted[0] == pytest.approx(TRIAL_EVERY, abs=0.11)
         assert self.one.state == {APP[0]: "half-open, losses"}
-        self.one.circuits.saved(APP)
+        self.one.save()
         assert (self.one.admits(), self.one.state, self.one.count) == (True, {}, 0)
 
     def test_lost_trial(self) -> None:
@@ -192,7 +207,7 @@ class OutcomesTests(Case):
         assert self.one.count == 2
         self.pass_seconds(TRIAL_EVERY)
         assert self.one.admits(origin=OTHER)
-        self.one.circuits.saved(OTHER)
+        self.one.save(OTHER)
         assert (self.one.state, self.one.count) == ({APP[0]: "open, losses"}, 1)
 
 
@@ -317,7 +332,7 @@ class MonitorTests(Case):
         assert not self.one.admits()
         self.pass_seconds(TRIAL_EVERY)
         assert self.one.admits()
-        self.one.circuits.saved(APP)
+        self.one.save()
         assert self.one.state == {}
 
     def test_paused_and_up(self) -> None:
@@ -350,7 +365,7 @@ class SharingTests(Case):
         self.pass_seconds(2 * ROUND)
         assert self.other.state == {APP[0]: "open, losses"}
         assert (self.other.count, self.other.admits()) == (1, False)
-        self.one.circuits.saved(APP)
+        self.one.save()
         self.pass_seconds(2 * ROUND)
         assert (self.other.state, self.other.count) == ({}, 0)
         assert self.other.admits()
@@ -368,9 +383,9 @@ class SharingTests(Case):
         """Of what two say at about the same time, the newer counts with both."""
         self.one.lose()
         self.pass_seconds(2 * ROUND)
-        self.one.circuits.saved(APP)
+        self.one.save()
         self.clock.advance(0.25)
-        self.other.circuits.saved(APP)
+        self.other.save()
         self.other.lose()
         self.pass_seconds(3 * ROUND)
         assert self.one.state == self.other.state == {APP[0]: "open, losses"}
@@ -465,7 +480,7 @@ class SharingTests(Case):
         """That a circuit was closed need not be known for ever either."""
         self.one.lose()
         self.pass_seconds(2 * ROUND)
-        self.one.circuits.saved(APP)
+        self.one.save()
         self.pass_seconds(2 * ROUND)
         assert self.written()["app.example.com:443"]["position"] == "closed"
         self.pass_seconds(2 * STALE + 3 * ROUND)
@@ -499,7 +514,7 @@ class StoreTests(Case):
                 self.one.lose()
                 assert not self.one.admits()
                 self.pass_seconds(20.0)
-                self.one.circuits.saved(APP)
+                self.one.save()
                 self.pass_seconds(20.0)
             assert self.one.state == {}
             assert [event["log_level"] for event in events] == [LogLevel.warn, LogLevel.info]
@@ -512,7 +527,7 @@ class StoreTests(Case):
         assert other.state == {APP[0]: "open, losses"}
         for mood in ("away", "silent"):
             self.notes.mood = mood
-            self.one.circuits.saved(APP)
+            self.one.save()
             self.pass_seconds(4 * ROUND)
             self.notes.mood = "there"
             self.pass_seconds(8 * ROUND)

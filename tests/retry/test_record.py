@@ -298,7 +298,8 @@ class Dead:
 
     told: list[tuple[str, tuple[str, int]]] = field(factory=list)
 
-    def saved(self, origin: tuple[str, int]) -> None:
+    def saved(self, origin: tuple[str, int], *, given_at: float) -> None:
+        assert given_at == 7.0
         self.told.append(("saved", origin))
 
     def lost(self, origin: tuple[str, int]) -> None:
@@ -314,7 +315,7 @@ def chance(*, circuit: bool = True, sid: str = CA) -> Chance:
         product="voice",
         sid=sid,
         origin=("app.example.com", 443),
-        given_at=0.0,
+        given_at=7.0,
     )
 
 
@@ -374,3 +375,32 @@ def test_several_watchers() -> None:
     both.hung_up(failed)
     decided = (failed, RETRY, HELD, True)
     assert heard == [("one", decided), ("other", decided), ("one", failed), ("other", failed)]
+
+
+class TestMistakes:
+    @pytest.fixture(autouse=True)
+    def _nothing_critical_logged(self) -> None:
+        """Here a mistake is to be logged."""
+
+    def test_watcher_that_fails(self) -> None:
+        """A watcher that fails keeps no other from hearing, and no caller from the answer."""
+
+        class Broken:
+            def decided(self, *_: object, **__: object) -> None:
+                raise ZeroDivisionError
+
+            def hung_up(self, failed: FailedRequest) -> None:
+                raise ZeroDivisionError
+
+        instruments = metrics()
+        both = Watchers(Broken(), DecisionRecord(instruments))
+        with capturedLogs() as events:
+            both.decided(failure(CallSid=CA), RETRY, held=HELD, degraded=False)
+            both.hung_up(failure(CallSid=CA))
+        mistakes = [message(each) for each in events if each["log_level"] is LogLevel.critical]
+        assert [text.partition("\n")[0] for text in mistakes] == [
+            "a decision could not be told",
+            "a caller's hanging up could not be told",
+        ]
+        assert increased(instruments)["boomerang_decisions_total{retry,voice,unknown}"] == 1.0
+        assert increased(instruments)["boomerang_hung_up_requests_total"] == 1.0

@@ -250,6 +250,16 @@ class DeadAppTests(Case):
         assert self.answered(failure(sid="CA10")).reason == "dead"
         assert self.after(held, 8.0) == SECOND_CHANCE
 
+    def test_who_hung_up(self) -> None:
+        """A caller who hung up before the second chance could fail did not bring it to life."""
+        answer = self.ask(failure(sid="CA99"))
+        self.lose()
+        assert self.successResultOf(answer) == SECOND_CHANCE
+        self.pass_seconds(40.0)
+        labels = {"outcome": "recovered", "endpoint": "unknown"}
+        assert self.process.count("second_chances_total", **labels) == 1
+        assert ORIGIN in self.process.circuits.open()
+
     def test_rounds(self) -> None:
         """A call that goes to and fro between a dead app and its fallback comes to an end."""
         self.lose()
@@ -262,7 +272,8 @@ class DeadAppTests(Case):
         """The failure of a dead app was one, which its repetition shows when the app is back."""
         self.lose()
         self.answered(failure(sid="CA9"))
-        self.process.circuits.saved(ORIGIN)
+        self.pass_seconds(1.0)
+        self.process.circuits.saved(ORIGIN, given_at=self.clock.seconds())
         assert self.answered(failure(sid="CA9")) == apology(2, "repeated")
 
 
