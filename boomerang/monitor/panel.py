@@ -44,9 +44,10 @@ class Panel:
         self.checks = {check.name: check for check in checks}
         needs = {check.name: check.depends_on for check in checks}
         self._above = ancestors(needs)
-        self._below = {
-            name: tuple(other for other in needs if name in self._above[other]) for name in needs
-        }
+        self._below: dict[str, tuple[str, ...]] = dict.fromkeys(needs, ())
+        for name in needs:
+            for above in self._above[name]:
+                self._below[above] += (name,)
         self._watched = {check.name: Watched(check) for check in checks}
         self._outages: dict[str, Outage] = {}
         self.pauses: Mapping[str, float] = {}

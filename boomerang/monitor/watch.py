@@ -99,8 +99,9 @@ class Watch(Service):
 
     def hear(self, name: str, result: Result) -> None:
         """Take in the result of a check that is made elsewhere; ignored while another watches."""
-        if self.leads:
-            self._take(self.panel.checks[name], result)
+        check = self.panel.checks[name]
+        if self.leads and check.kind == BROUGHT and not self._is_paused(check):
+            self._take(check, result)
 
     async def _round(self) -> None:
         try:

@@ -113,6 +113,8 @@ class Circuits(Service):
         """Whether a new failure of this origin gets its second chance."""
         known = self._known.get(origin)
         if known is None:
+            if probe is not None:  # by which it can be asked, should it be found dead
+                self._note(origin, Known(Circuit()), Known(Circuit(), probe=probe))
             return True
         admitted, circuit = rules.admits(known.circuit, now=self._wall_clock())
         self._known[origin] = evolve(known, circuit=circuit, probe=probe or known.probe)

@@ -10,9 +10,10 @@ from twisted.internet.defer import CancelledError, Deferred
 from twisted.logger import LogEvent, LogLevel, capturedLogs
 
 from boomerang.logs import message
+from boomerang.monitor.account import KIND
 from boomerang.monitor.outage import Outage
 from boomerang.monitor.records import FOR_EVER
-from boomerang.monitor.result import CheckFailed, Reason
+from boomerang.monitor.result import CheckFailed, Reason, Result
 from boomerang.monitor.run import Trace
 from boomerang.monitor.verdict import State
 from boomerang.monitor.watch import ROUND
@@ -187,6 +188,20 @@ class PauseTests(WatchTestCase):
         assert bench.probes.cancelled == ["web"]
         assert bench.heard.results == [("web", True, False)]
         assert len(bench.view().results) == 1
+
+    def test_made_elsewhere(self) -> None:
+        """What is found elsewhere of a paused check does not count either, nor of any other."""
+        audit = Check(name="audit", url="account:", kind=KIND, failures=1)
+        bench = self.started(audit, WEB)
+        bad = Result(at=EPOCH, seconds=0.0, reason=Reason.STATUS, detail="gaps")
+        bench.watch.hear("web", bad)
+        self.do(bench.records.pause("audit", until=EPOCH + 60.0))
+        bench.pass_seconds(ROUND)
+        bench.watch.hear("audit", bad)
+        assert bench.heard.results == [("web", True, False)]
+        bench.pass_seconds(60)
+        bench.watch.hear("audit", bad)
+        assert bench.heard.outages == ["+audit"]
 
     def test_keeps_its_standing(self) -> None:
         """A check that is paused while it is down is still down after it, and told of once."""

@@ -249,6 +249,16 @@ class ProbeTests(Case):
         self.pass_seconds(ROUND)
         assert self.one.admits(PROBE)
 
+    def test_asked_without_callers(self) -> None:
+        """Who failed before it was known to be dead has told how to ask: it is found back alone."""
+        assert self.one.admits(PROBE)
+        self.one.monitor[APP] = False
+        self.pass_seconds(ROUND)
+        assert self.one.state == {APP[0]: "open, monitor"}
+        self.one.apps.awake = True
+        self.pass_seconds(ROUND)
+        assert self.one.state == {}
+
     def test_endpoints_without(self) -> None:
         """A failure of an endpoint that has no probe does not end the questions."""
         self.one.lose()
