@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 from twisted.application.service import MultiService, Service
-from twisted.internet.defer import Deferred, TimeoutError, maybeDeferred
+from twisted.internet.defer import Deferred, TimeoutError, gatherResults, maybeDeferred
 from twisted.internet.task import deferLater
 from twisted.logger import ILogObserver, Logger
 
@@ -113,8 +113,8 @@ class Host(MultiService):
             await self._site.drain().addTimeout(grace + _LAST_WORDS, self._reactor)
         except TimeoutError:
             self._log.warn("{left} requests could not be answered", left=self._site.under_way)
-        for worker in self._workers:
-            await self._end(worker.stopService, of=type(worker).__name__)
+        ends = [self._end(each.stopService, of=type(each).__name__) for each in self._workers]
+        await gatherResults(map(Deferred.fromCoroutine, ends))
         await self._end(self._outbound.close, of=type(self._outbound).__name__)
         await deferLater(self._reactor, _LAST_BYTES)
         await self._store.close()

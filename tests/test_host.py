@@ -392,7 +392,7 @@ class TestEnd:
         assert house.ended_at == 2 + LAST_BYTES
 
     def test_workers(self) -> None:
-        """Workers go on until all are answered, then end in turn; the store is there till then."""
+        """Workers go on until all are answered, then end together; the store is there till then."""
         one: Deferred[None] = Deferred()
         other: Deferred[None] = Deferred()
         house = House(workers={"one": one, "other": other})
@@ -400,10 +400,9 @@ class TestEnd:
         house.stop()
         house.wait(WAIT)
         assert held.answer().status == 200
-        assert house.happened[3:] == ["one stopped"]
+        assert house.happened[3:] == ["one stopped", "other stopped"]
         house.wait(2)
         one.callback(None)
-        assert house.happened[3:] == ["one stopped", "other stopped"]
         house.wait(2)
         other.callback(None)
         house.wait(LAST_BYTES)
@@ -416,14 +415,14 @@ class TestEnd:
         house.outside.closing = Deferred()
         with capturedLogs() as events:
             house.stop()
-            house.wait(15 + LAST_BYTES)
+            house.wait(10 + LAST_BYTES)
         assert house.happened[3:] == [
             "one stopped",
             "other stopped",
             "outbound closed",
             "store closed",
         ]
-        assert house.ended_at == 15 + LAST_BYTES
+        assert house.ended_at == 10 + LAST_BYTES
         assert house.reactor.getDelayedCalls() == []
         assert [formatEvent(e) for e in events if e["log_level"] is LogLevel.warn] == [
             "Worker has not ended in time",

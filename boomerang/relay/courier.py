@@ -302,8 +302,9 @@ class Courier(Service):
             await self._queue.renew(self._holder, self.under_way, lease=self._limits.lease)
 
     async def _stop(self) -> None:
-        looking = [] if self._looking is None else [self._looking]
-        await self._within(LAST_DELIVERIES, [*looking, *self._under_way.values()])
+        if self._looking is not None:  # the store may hang
+            await self._within(LAST_WORDS, [self._looking])
+        await self._within(LAST_DELIVERIES, list(self._under_way.values()))
         left = self.under_way
         for each in (self._looking, *list(self._under_way.values())):
             if each is not None:

@@ -35,7 +35,7 @@ _INHERITED: Final = ("PATH", "HOME", "TMPDIR", "LANG")
 
 _SIGNS_OF_A_MISTAKE: Final = ("Traceback", "#critical", "Unhandled", '"level": "critical"')
 
-_LISTENING: Final = re.compile(r"listening on [\d.]+:(\d+)")
+LISTENING: Final = re.compile(r"listening on [\d.]+:(\d+)")
 
 
 def eventually(condition: Callable[[], T | None], *, within: float = LIMIT) -> T:
@@ -112,7 +112,7 @@ class Daemon:
 
     def _listening(self) -> re.Match[str] | None:
         assert self.process.poll() is None, f"the daemon has ended:\n{self.log()}"
-        return _LISTENING.search(self.log())
+        return LISTENING.search(self.log())
 
     def log(self) -> str:
         """What it has written so far, to standard output and standard error."""

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.integration.caller import LATE, FailedCall
-from tests.integration.daemon import ANY_PORT, COMMAND, Daemons, eventually, run
+from tests.integration.caller import LATE, FailedCall, get
+from tests.integration.daemon import ANY_PORT, COMMAND, LISTENING, Daemons, eventually, run
 
 TOOL = (sys.executable, "-c", "import sys; from boomerang.cli import main; sys.exit(main())")
 """The console script ``boomerang``, which is not there when the checkout is not installed."""
@@ -127,7 +127,8 @@ def test_log_in_a_file(daemons: Daemons) -> None:
     daemon = daemons.launch(*command, "--listen", ANY_PORT, "--store", "memory:")
     file = daemon.directory / "boomerang.log"
 
-    eventually(lambda: file.exists() and "listening on 127.0.0.1:" in file.read_text())
+    found = eventually(lambda: LISTENING.search(file.read_text()) if file.exists() else None)
+    assert get(int(found[1]), "/health").status == 200  # before that, no signal is its own
     daemon.signal(signal.SIGTERM)
 
     assert daemon.exit_status() == 0
