@@ -108,7 +108,9 @@ def make_retry(
         circuits=circuits,
         outcomes=outcomes,
         returns=Returns(Tokens(token_keys)),
-        watcher=Watchers(DecisionRecord(around.metrics), *around.watchers),
+        watcher=Watchers(
+            DecisionRecord(around.metrics, lambda url: book.of(url).name), *around.watchers
+        ),
         wall_clock=around.wall_clock,
     )
     in_turns = any(rules.longest_hold("voice") > rules.wait for rules in book)

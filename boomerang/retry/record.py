@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from typing import Final, Protocol
 
 from twisted.logger import Logger
@@ -13,6 +14,7 @@ from boomerang.retry.outcomes import Chance
 from boomerang.retry.policy import Decision
 from boomerang.retry.request import FailedRequest
 from boomerang.retry.service import DecisionWatcher
+from boomerang.urls import WebUrl
 
 _LINE: Final = (
     "{decision} attempt={attempt} code={code} product={product} endpoint={endpoint} host={host}"
@@ -39,10 +41,11 @@ def _mask(number: re.Match[str]) -> str:
 
 
 class DecisionRecord:
-    """A `DecisionWatcher` for operators."""
+    """A `DecisionWatcher` for operators; ``endpoint_of`` names the endpoint of a URL."""
 
-    def __init__(self, metrics: Metrics) -> None:
+    def __init__(self, metrics: Metrics, endpoint_of: Callable[[WebUrl], str]) -> None:
         self._metrics = metrics
+        self._endpoint_of = endpoint_of
         self._log = Logger(namespace="boomerang.retry")
 
     def decided(
@@ -70,9 +73,11 @@ class DecisionRecord:
     def hung_up(self, failed: FailedRequest) -> None:
         self._metrics.hung_up()
         self._log.info(
-            "hung-up code={code} product={product} host={host} path={path} sid={sid}",
+            "hung-up code={code} product={product} endpoint={endpoint} host={host} path={path}"
+            " sid={sid}",
             code=failed.error_code,
             product=failed.product,
+            endpoint=self._endpoint_of(failed.error.parts),
             host=failed.error.parts.host,
             path=masked(failed.error.parts.path),
             sid=_shown(failed.sid),

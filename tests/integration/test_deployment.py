@@ -158,7 +158,7 @@ def test_log_lines() -> None:
         [("ErrorCode", "11200"), ("ErrorUrl", "https://app.example.com/menu"), ("CallSid", sid)], []
     )
     metrics = Metrics(version="1", environment="test", endpoints=["menu"])
-    record = DecisionRecord(metrics)
+    record = DecisionRecord(metrics, lambda url: "unknown")
     decision = Decision(Kind.RETRY, 1, "", url=failed.error.url, endpoint="menu")
     held = Held(seconds=8.001, overshoot=0.001, early=False)
     chance = Chance(

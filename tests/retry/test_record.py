@@ -16,6 +16,7 @@ from boomerang.retry.policy import Decision, Kind
 from boomerang.retry.record import DecisionRecord, OutcomeRecord, Watchers, masked
 from boomerang.retry.request import FailedRequest, parse_failed_request
 from boomerang.stores.interfaces import Marked
+from boomerang.urls import WebUrl
 
 CA = "CA00000000000000000000000000000001"
 APP = "https://app.example.com/voice"
@@ -31,17 +32,22 @@ def metrics() -> Metrics:
     return Metrics(version="1", environment="test", endpoints=["unknown", "menu"])
 
 
+def named(url: WebUrl) -> str:
+    """An endpoint table that knows one host."""
+    return {"app.example.com": "ivr"}.get(url.host, "unknown")
+
+
 def told(
     failed: FailedRequest, decision: Decision, held: Held, *, degraded: bool = False
 ) -> Sequence[LogEvent]:
     with capturedLogs() as events:
-        DecisionRecord(metrics()).decided(failed, decision, held=held, degraded=degraded)
+        DecisionRecord(metrics(), named).decided(failed, decision, held=held, degraded=degraded)
     return events
 
 
 def told_of_hanging_up(failed: FailedRequest) -> Sequence[LogEvent]:
     with capturedLogs() as events:
-        DecisionRecord(metrics()).hung_up(failed)
+        DecisionRecord(metrics(), named).hung_up(failed)
     return events
 
 
@@ -118,7 +124,7 @@ def test_hung_up_line() -> None:
     """A client that hung up is one line too."""
     (event,) = told_of_hanging_up(failure(CallSid=CA))
     assert message(event) == (
-        f"hung-up code=11200 product=voice host=app.example.com path=/voice sid={CA}"
+        f"hung-up code=11200 product=voice endpoint=ivr host=app.example.com path=/voice sid={CA}"
     )
 
 
@@ -255,14 +261,14 @@ def test_counted(
 ) -> None:
     """Each decision is counted once, and a hold only where there was one."""
     instruments = metrics()
-    DecisionRecord(instruments).decided(failed, decision, held=held, degraded=degraded)
+    DecisionRecord(instruments, named).decided(failed, decision, held=held, degraded=degraded)
     assert increased(instruments) == counted
 
 
 def test_hanging_up_counted() -> None:
     """A client that hung up is counted, as no decision."""
     instruments = metrics()
-    DecisionRecord(instruments).hung_up(failure(CallSid=CA))
+    DecisionRecord(instruments, named).hung_up(failure(CallSid=CA))
     assert increased(instruments) == {"boomerang_hung_up_requests_total": 1.0}
 
 
@@ -287,7 +293,7 @@ def test_masked_separators() -> None:
 def test_namespace() -> None:
     """Decisions and outcomes are logged under one short name."""
     with capturedLogs() as events:
-        DecisionRecord(metrics()).decided(failure(), RETRY, held=HELD, degraded=False)
+        DecisionRecord(metrics(), named).decided(failure(), RETRY, held=HELD, degraded=False)
         OutcomeRecord(metrics(), Dead()).recovered(chance())
     assert [event["log_namespace"] for event in events] == ["boomerang.retry"] * 2
 
@@ -393,7 +399,7 @@ class TestMistakes:
                 raise ZeroDivisionError
 
         instruments = metrics()
-        both = Watchers(Broken(), DecisionRecord(instruments))
+        both = Watchers(Broken(), DecisionRecord(instruments, named))
         with capturedLogs() as events:
             both.decided(failure(CallSid=CA), RETRY, held=HELD, degraded=False)
             both.hung_up(failure(CallSid=CA))
