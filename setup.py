@@ -23,18 +23,25 @@ setup(
     # plugins along sys.path, and does not see through setuptools' import hook.
     package_dir={"": "."},
     packages=[*find_packages(include=["boomerang", "boomerang.*"]), "twisted.plugins"],
-    package_data={"boomerang": ["py.typed"], "boomerang.stores": ["*.lua"]},
+    package_data={
+        "boomerang": ["py.typed"],
+        "boomerang.status": ["assets/*", "templates/*"],
+        "boomerang.stores": ["*.lua"],
+    },
     include_package_data=False,
     install_requires=[
         "Twisted[tls] >= 25.5",
         "attrs >= 24.2",
+        "cattrs >= 24.1",
         "hiredis >= 3.0",
         "idna >= 3.7",
+        "Jinja2 >= 3.1.4",
         "klein >= 24.8",
         "prometheus-client >= 0.22",
         "requests >= 2.31",
         "treq >= 24.9",
         "twilio >= 9.13",
+        "Werkzeug >= 3.0",
         "txredisapi >= 1.6",
     ],
     extras_require={

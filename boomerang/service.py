@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from io import TextIOWrapper
 from random import SystemRandom
+from socket import gethostname
 from typing import Any
 from uuid import uuid4
 
@@ -24,7 +25,7 @@ from boomerang.endpoints.rules import RuleBook, notes
 from boomerang.host import Host
 from boomerang.listening import CannotListen, Listening, endpoints
 from boomerang.metrics import Metrics
-from boomerang.monitor.libraries import MissingExtra
+from boomerang.monitor.libraries import MissingExtra, daemon_threads
 from boomerang.monitor.notify.making import notify_problems
 from boomerang.monitor.reports import Around
 from boomerang.monitor.service import make_monitor
@@ -37,6 +38,9 @@ from boomerang.retry.hold import Hold
 from boomerang.retry.making import Surroundings, make_retry
 from boomerang.retry.service import RetryService
 from boomerang.settings import Settings
+from boomerang.status.chronicle import Chronicle
+from boomerang.status.making import Status, StatusSurroundings, make_status
+from boomerang.status.witness import Witness
 from boomerang.stores.address import unverified
 from boomerang.stores.failsafe import FailsafeStore
 from boomerang.stores.opening import make_stores
@@ -48,7 +52,9 @@ from boomerang.web.retry import RetryRoute
 from boomerang.web.routes import Routes
 from boomerang.web.signature import Keys
 from boomerang.web.site import GuardedSite
-from boomerang.web.trust import Trust, Visitors
+from boomerang.web.status import StatusRoute
+from boomerang.web.trust import Trust
+from boomerang.web.visitors import MOST_AT_ONCE, Login, Visitors
 
 
 class Options(SettingsOptions):
@@ -116,6 +122,7 @@ def build(
     hold = Hold(reactor, max_held=room_for_held(settings.retry.max_held))
     metrics.watch_held(partial(len, hold))
     outbound = Outbound(reactor)
+    chronicle = Chronicle(wall_clock)
     monitor = make_monitor(
         settings,
         Around(
@@ -141,7 +148,8 @@ def build(
             metrics=metrics,
             ask=asking(outbound),
             apps=monitor.apps,
-            watchers=monitor.decision_watchers,
+            watchers=(chronicle, *monitor.decision_watchers),
+            outcome_watchers=(chronicle,),
             wall_clock=wall_clock,
             random=random,
         ),
@@ -170,7 +178,28 @@ def build(
         environment=settings.environment,
         wall_clock=wall_clock,
     )
-    routes = _routes(settings, retry, relay, health, metrics)
+    status = make_status(
+        settings,
+        StatusSurroundings(
+            reactor=reactor,
+            own=Witness(
+                instance=uuid4().hex,
+                name=f"{gethostname()}/{os.getpid()}",
+                started=life.started_at,
+                chronicle=chronicle,
+                hold=hold,
+                outcomes=retry.outcomes,
+                store=store,
+                circuits=knowledge.circuits,
+                relay=relay.standing,
+                wall_clock=wall_clock,
+            ),
+            notes=stores.notes,
+            checks=monitor.onlooker,
+            wall_clock=wall_clock,
+        ),
+    )
+    routes = _routes(settings, reactor, retry, relay, health, metrics, status)
     site = GuardedSite(routes.handle, clock=reactor, watch_refusal=metrics.refused)
     return Host(
         reactor=reactor,
@@ -179,7 +208,7 @@ def build(
         site=site,
         hold=hold,
         store=store,
-        workers=(monitor, knowledge, relay),
+        workers=(monitor, knowledge, relay, status.board),
         outbound=outbound,
         life=life,
         systemd=SystemdService(
@@ -194,10 +223,12 @@ def build(
 
 def _routes(
     settings: Settings,
+    reactor: Any,
     retry: RetryService,
     relay: Relay,
     health: HealthRoute,
     metrics: Metrics,
+    status: Status,
 ) -> Routes:
     """What is answered."""
     trust = Trust(
@@ -205,13 +236,19 @@ def _routes(
         public_url=settings.public_url,
         allowed_hosts=settings.allowed_hosts,
     )
-    visitors = Visitors(user=settings.status.user, password=settings.status.password)
+    login = settings.status
+    visitors = Visitors(
+        Login(login.user, login.password, login.password_hash),
+        clock=reactor,
+        run=daemon_threads(reactor, name="passwords", most=MOST_AT_ONCE),
+    )
     return Routes(
         [
             RetryRoute(service=retry, trust=trust).app,
             RelayRoute(relay=relay.intaking, trust=trust, wall_clock=health.wall_clock).app,
             DebuggerRoute(relay=relay.intaking, trust=trust, wall_clock=health.wall_clock).app,
             health.app,
+            StatusRoute(status=status, visitors=visitors).app,
             MetricsRoute(metrics=metrics, visitors=visitors).app,
             HomeRoute(home_url=settings.home_url).app,
         ],

@@ -12,6 +12,7 @@ from boomerang.cli.call import PlayCall
 from boomerang.cli.check_config import CheckConfig
 from boomerang.cli.checks import Checks
 from boomerang.cli.endpoints import Endpoints
+from boomerang.cli.hash_password import HashPassword
 from boomerang.cli.message import PlayMessage
 from boomerang.cli.relay import RelayCommands
 from boomerang.cli.running import FAILED, CommandFailed, Group, chosen
@@ -34,6 +35,12 @@ class Boomerang(Group):
         ),
         ("call", None, PlayCall, "Play a call as Twilio does, to try an app's failover."),
         ("message", None, PlayMessage, "Play an incoming message as Twilio does."),
+        (
+            "hash-password",
+            None,
+            HashPassword,
+            "Ask for a password, and print status.password_hash.",
+        ),
         ("twilio", None, Twilio, "Whether everything at Twilio points here, and making it so."),
     ]
     synopsis = "Usage: boomerang COMMAND [options]"

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Final
 
+from attrs import astuple, frozen
+
 from boomerang.endpoints.patterns import Pattern, parse_path
 from boomerang.endpoints.rules import EndpointRules, rules_for
 from boomerang.endpoints.table import EndpointTable
@@ -21,22 +23,36 @@ _ONE_OF: Final = {"voice": "a call", "messaging": "a message"}
 
 def listing(endpoints: Sequence[Endpoint], retry: RetrySettings) -> Iterator[str]:
     """One line for each endpoint, under a heading, in columns; the last is for all other URLs."""
-    rows = [_HEAD, *(_row(endpoint, retry) for endpoint in (*endpoints, None))]
+    rows = [_HEAD, *(astuple(summary(endpoint, retry)) for endpoint in (*endpoints, None))]
     widths = [max(len(row[column]) for row in rows) for column in range(len(_HEAD))]
     for row in rows:
         yield "  ".join(map(str.ljust, row, widths)).rstrip()
 
 
-def _row(endpoint: Endpoint | None, retry: RetrySettings) -> tuple[str, ...]:
+@frozen
+class Summary:
+    """An endpoint in a few words each."""
+
+    name: str
+    match: str
+    hosts: str
+    audience: str
+    mode: str
+    held: str
+    last_resort: str
+
+
+def summary(endpoint: Endpoint | None, retry: RetrySettings) -> Summary:
+    """An endpoint, or all URLs that have none."""
     rules = rules_for(endpoint, retry)
-    return (
-        rules.name,
-        endpoint.match if endpoint else "any other",
-        " ".join(endpoint.host if endpoint else ()) or "any",
-        ", ".join(endpoint.audience if endpoint else ()) or "-",
-        rules.mode,
-        _span(rules) if rules.retry and rules.attempts else "no retry",
-        str(rules.fallback),
+    return Summary(
+        name=rules.name,
+        match=endpoint.match if endpoint else "any other",
+        hosts=" ".join(endpoint.host if endpoint else ()) or "any",
+        audience=", ".join(endpoint.audience if endpoint else ()) or "-",
+        mode=rules.mode,
+        held=_span(rules) if rules.retry and rules.attempts else "no retry",
+        last_resort=str(rules.fallback),
     )
 
 

@@ -11,6 +11,7 @@ from boomerang.monitor.alarm import Seen, is_down, news
 from boomerang.monitor.outage import Outage
 from boomerang.monitor.result import Result
 from boomerang.monitor.tree import ancestors, causes
+from boomerang.monitor.uptime import Uptime
 from boomerang.monitor.verdict import Standing
 from boomerang.monitor.watched import CheckView, Watched
 from boomerang.settings.checks import Check
@@ -24,6 +25,7 @@ class Kept:
     stood: Mapping[str, tuple[str, float]] = field(factory=dict)
     outages: Mapping[str, Outage] = field(factory=dict)
     pauses: Mapping[str, float] = field(factory=dict)
+    uptimes: Mapping[str, Uptime] = field(factory=dict)
 
 
 @frozen
@@ -55,6 +57,9 @@ class Panel:
     def restore(self, kept: Kept, *, now: float) -> list[Outage]:
         """Go on where another watch ended; returns the outages of checks that are no more."""
         self.recall(kept.results, kept.stood)
+        for name, uptime in kept.uptimes.items():
+            if name in self._watched:
+                self._watched[name].uptime = uptime
         self._outages = {name: each for name, each in kept.outages.items() if name in self.checks}
         self.pauses = kept.pauses
         gone = [each for name, each in kept.outages.items() if name not in self.checks]
@@ -105,6 +110,9 @@ class Panel:
         """What the check depends on and what is down: it is affected if there is any."""
         return causes(name, self._above, self._down(self._above[name], now))
 
+    def uptimes(self) -> Mapping[str, Uptime]:
+        return {name: watched.uptime for name, watched in self._watched.items()}
+
     def view(self, *, now: float) -> list[CheckView]:
         """All checks, in their order."""
         down = self._down(self.checks, now)
@@ -116,6 +124,7 @@ class Panel:
                 paused_until=self.paused_until(name, now=now),
                 results=tuple(watched.results),
                 failures=watched.failures,
+                uptime=watched.uptime,
             )
             for name, watched in self._watched.items()
         ]

@@ -15,6 +15,7 @@ from boomerang.monitor import result as results_form
 from boomerang.monitor.outage import Outage
 from boomerang.monitor.panel import Kept
 from boomerang.monitor.result import KEPT, Result
+from boomerang.monitor.uptime import Uptime
 from boomerang.monitor.verdict import Standing
 from boomerang.stores.interfaces import NoteStore
 
@@ -69,6 +70,7 @@ class Records:
             stood=await self.stood(),
             outages=await self.outages(),
             pauses=await self.pauses(),
+            uptimes=await self.uptimes(),
         )
 
     async def outages(self) -> dict[str, Outage]:
@@ -103,6 +105,15 @@ class Records:
     async def resume(self, check: str) -> None:
         await self._in_time(self.notes.write(f"pauses.{self.environment}", {check: None}))
 
+    async def uptimes(self) -> dict[str, Uptime]:
+        """How much of the last day and week each check was well."""
+        found = await self._in_time(self.notes.read(f"uptimes.{self.environment}"))
+        return dict(_readable(_as_uptime, found.items()))
+
+    async def note_uptimes(self, uptimes: Mapping[str, Uptime]) -> None:
+        notes = {check: uptime.to_json() for check, uptime in uptimes.items()}
+        await self._in_time(self.notes.write(f"uptimes.{self.environment}", notes))
+
     async def take_watch(self, holder: str) -> bool:
         """Whether this instance is the one that watches, for the next `LEASE` seconds."""
         name = f"watch.{self.environment}"
@@ -133,6 +144,11 @@ def _as_stood(note: tuple[str, str]) -> tuple[str, tuple[str, float]]:
 def _as_pause(note: tuple[str, str]) -> tuple[str, float]:
     check, until = note
     return check, FOR_EVER if until == str(FOR_EVER) else _instant(until)
+
+
+def _as_uptime(note: tuple[str, str]) -> tuple[str, Uptime]:
+    check, text = note
+    return check, Uptime.from_json(text)
 
 
 def _instant(text: str) -> float:

@@ -13,6 +13,7 @@ from twisted.python.failure import Failure
 from boomerang.account.daily import AuditCollector, Standing, make_daily_audit
 from boomerang.monitor.account import NAME as ACCOUNT
 from boomerang.monitor.account import account_check, result_of
+from boomerang.monitor.onlooker import Onlooker
 from boomerang.monitor.panel import Panel
 from boomerang.monitor.probes.table import probes
 from boomerang.monitor.prometheus import CheckCollector
@@ -44,7 +45,8 @@ def checks_of(settings: Settings) -> tuple[Check, ...]:
 class Monitor(MultiService):
     """The watch and its reporters, as one service.
 
-    ``decision_watchers`` are those of the reporters that tell of the retry service, too.
+    ``decision_watchers`` are those of the reporters that tell of the retry service, too;
+    ``onlooker`` knows how the checks stand wherever they are watched.
     """
 
     _log = Logger(namespace="boomerang.monitor")
@@ -55,10 +57,12 @@ class Monitor(MultiService):
         *,
         services: Sequence[Service],
         decision_watchers: Sequence[DecisionWatcher],
+        onlooker: Onlooker,
         wall_clock: Callable[[], float],
     ) -> None:
         super().__init__()
         self._watch = watch
+        self.onlooker = onlooker
         self._wall_clock = wall_clock
         self._others = tuple(services)
         self._origins = {
@@ -104,10 +108,11 @@ def make_monitor(settings: Settings, around: Around) -> Monitor:
     """The monitor that the settings ask for. Raises `MissingExtra`."""
     checks = checks_of(settings)
     reports = all_reports(settings, checks, around)
+    records = Records(around.notes, environment=settings.environment, clock=around.reactor)
     watch = Watch(
         Panel(checks),
         probes=probes(around.reactor, outbound=around.outbound, wall_clock=around.wall_clock),
-        records=Records(around.notes, environment=settings.environment, clock=around.reactor),
+        records=records,
         reporters=reports.reporters,
         holder=around.holder,
         clock=around.clock,
@@ -122,6 +127,7 @@ def make_monitor(settings: Settings, around: Around) -> Monitor:
             *_audit(settings, watch, around),
         ),
         decision_watchers=reports.watchers,
+        onlooker=Onlooker(watch, records, clock=around.clock, wall_clock=around.wall_clock),
         wall_clock=around.wall_clock,
     )
     around.metrics.registry.register(CheckCollector(monitor.views))

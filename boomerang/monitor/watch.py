@@ -20,12 +20,16 @@ from boomerang.monitor.panel import Panel, Turn
 from boomerang.monitor.records import LEASE, Records
 from boomerang.monitor.result import Result
 from boomerang.monitor.run import Probe, run_check
+from boomerang.monitor.uptime import Uptime
 from boomerang.monitor.verdict import Standing, State
 from boomerang.settings.checks import Check
 from boomerang.stores.interfaces import StoreUnavailable
 
 ROUND: Final = 5.0
 """Seconds from one round to the next, in which results are written and pauses are read."""
+
+UPTIMES_EVERY: Final = 60.0
+"""Seconds from one writing of the uptimes to the next; a crash costs what was counted since."""
 
 AT_ONCE: Final = 5
 """Checks whose results are read from the store at once: a hundred of each take some 2 ms."""
@@ -75,6 +79,7 @@ class Watch(Service):
         self._restored = False
         self._store_answered = clock.seconds()
         self._trouble = ""
+        self._uptimes_written = clock.seconds()
 
     def startService(self) -> None:
         super().startService()
@@ -89,8 +94,9 @@ class Watch(Service):
         super().stopService()
         if self._rounds is not None and self._rounds.running:
             self._rounds.stop()
+        uptimes = self.panel.uptimes() if self._restored else {}
         self._step_down()
-        leaving = Deferred.fromCoroutine(self._leave())
+        leaving = Deferred.fromCoroutine(self._leave(uptimes))
         return leaving.addTimeout(LAST_WORDS, self._clock).addErrback(self._has_not_left)
 
     def at_work(self) -> bool:
@@ -165,16 +171,21 @@ class Watch(Service):
             await self._restore()
         self.panel.pauses = await self._records.pauses()
         await self._ledger.write()
+        if self._clock.seconds() - self._uptimes_written >= UPTIMES_EVERY:
+            await self._records.note_uptimes(self.panel.uptimes())
+            self._uptimes_written = self._clock.seconds()
 
     def _step_down(self) -> None:
         self.leads = self._restored = False
         self._pace.stop()
         self.panel.forget()
 
-    async def _leave(self) -> None:
+    async def _leave(self, uptimes: Mapping[str, Uptime]) -> None:
         try:
             async with self._one_at_a_time:
                 await self._ledger.write()
+                if uptimes:
+                    await self._records.note_uptimes(uptimes)
                 await self._records.leave_watch(self._holder)
         except _STORE_TROUBLE as error:
             self._store_is(trouble=_reason(error))

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections import Counter, deque
 from collections.abc import Iterable
 
-from attrs import evolve, frozen
+from attrs import evolve, field, frozen
 
 from boomerang.monitor.result import KEPT, Result
+from boomerang.monitor.uptime import Uptime
 from boomerang.monitor.verdict import Standing, judge
 from boomerang.settings.checks import Check
 
@@ -27,6 +28,7 @@ class CheckView:
     paused_until: float | None
     results: tuple[Result, ...]
     failures: Counter[str]
+    uptime: Uptime = field(factory=Uptime)
 
     @property
     def last(self) -> Result | None:
@@ -48,14 +50,15 @@ class Watched:
         self.results: deque[Result] = deque(maxlen=KEPT)
         self.standing = Standing()
         self.failures: Counter[str] = Counter()
+        self.uptime = Uptime()
 
     def restore(self, results: Iterable[Result], stood: tuple[str, float] | None) -> None:
-        """Take over what another process found, in the place of all that is here.
+        """Take over what another process found, in the place of the results that are here.
 
         ``stood`` is the state that it noted, and since when, which may be longer ago than the
         results go back.
         """
-        self.forget()
+        self._begin_anew()
         for result in results:
             self._note(result)
         now = self.standing
@@ -67,17 +70,23 @@ class Watched:
         for result in since.results:
             self._note(result)
         self.failures.update(since.failures)
+        self.uptime.merge(since.uptime)
 
     def forget(self) -> None:
         """Begin anew, but for the count of failures."""
-        self.results.clear()
-        self.standing = Standing()
+        self._begin_anew()
+        self.uptime = Uptime()
 
     def add(self, result: Result) -> None:
         """A run has ended."""
         if result.reason is not None:
             self.failures[result.reason.value] += 1
+        self.uptime.add(result)
         self._note(result)
+
+    def _begin_anew(self) -> None:
+        self.results.clear()
+        self.standing = Standing()
 
     def _note(self, result: Result) -> None:
         self.results.append(result)

@@ -36,12 +36,17 @@ class Hold:
     def __init__(self, clock: IReactorTime, *, max_held: int) -> None:
         self._clock = clock
         self.max_held = max_held
-        self._held: set[Deferred[bool]] = set()
+        self._held: dict[Deferred[bool], float] = {}
         self._early: set[Deferred[bool]] = set()
         self._closing_at: float | None = None
 
     def __len__(self) -> int:
         return len(self._held)
+
+    def left(self) -> list[float]:
+        """Seconds that are left of each hold, below zero where it is late already."""
+        now = self._clock.seconds()
+        return [until - now for until in self._held.values()]
 
     def longest(self) -> float:
         """Seconds that a request may be held which arrives now."""
@@ -61,13 +66,13 @@ class Hold:
         It fires with whether the request may go now, or only this turn of its hold is over.
         """
         began = self._clock.seconds()
-        self._held.add(held)
+        self._held[held] = began + seconds
         return held.addBoth(self._ended, held, began, seconds)
 
     def _ended(
         self, ending: Failure | bool, held: Deferred[bool], began: float, seconds: float
     ) -> Held | Failure:
-        self._held.discard(held)
+        del self._held[held]
         early = held in self._early
         self._early.discard(held)
         if isinstance(ending, Failure) and not early:

@@ -20,8 +20,8 @@ from boomerang.retry.circuits import Circuits
 from boomerang.retry.continuation import Returns, Tokens
 from boomerang.retry.gate import Gate, Origin
 from boomerang.retry.hold import Hold
-from boomerang.retry.outcomes import Outcomes
-from boomerang.retry.record import DecisionRecord, OutcomeRecord, Watchers
+from boomerang.retry.outcomes import Outcomes, OutcomeWatcher
+from boomerang.retry.record import DecisionRecord, OutcomeRecord, OutcomeWatchers, Watchers
 from boomerang.retry.service import DecisionWatcher, RetryService
 from boomerang.settings import Settings
 from boomerang.stores.failsafe import FailsafeStore
@@ -33,8 +33,9 @@ class Surroundings:
     """What is around the retry service.
 
     ``ask`` asks whether an app is awake, ``apps`` says what the monitor has found of origins,
-    ``watchers`` hear of decisions beside the log and the metrics. ``wall_clock`` gives seconds
-    since the epoch, ``random`` numbers from 0 to 1.
+    ``watchers`` hear of decisions beside the log and the metrics, ``outcome_watchers`` of what
+    became of second chances. ``wall_clock`` gives seconds since the epoch, ``random`` numbers from
+    0 to 1.
     """
 
     reactor: Any
@@ -45,6 +46,7 @@ class Surroundings:
     ask: Ask
     apps: Callable[[], Mapping[Origin, bool]]
     watchers: Sequence[DecisionWatcher]
+    outcome_watchers: Sequence[OutcomeWatcher]
     wall_clock: Callable[[], float]
     random: Callable[[], float]
 
@@ -97,7 +99,8 @@ def make_retry(
         watcher=around.metrics,
         in_use=any(rules.circuit for rules in book),
     )
-    outcomes = Outcomes(around.reactor, around.store, OutcomeRecord(around.metrics, circuits))
+    watcher = OutcomeWatchers(OutcomeRecord(around.metrics, circuits), *around.outcome_watchers)
+    outcomes = Outcomes(around.reactor, around.store, watcher)
     known = keys.derived((*settings.twilio.auth_token, *settings.twilio.shared_keys.values()))
     token_keys = known or [os.urandom(32)]
     service = RetryService(

@@ -10,7 +10,7 @@ from twisted.logger import Logger
 
 from boomerang.metrics import Metrics
 from boomerang.retry.hold import Held
-from boomerang.retry.outcomes import Chance
+from boomerang.retry.outcomes import Chance, OutcomeWatcher
 from boomerang.retry.policy import Decision
 from boomerang.retry.request import FailedRequest
 from boomerang.retry.service import DecisionWatcher
@@ -64,7 +64,7 @@ class DecisionRecord:
             endpoint=decision.endpoint,
             host=failed.error.parts.host,
             path=masked(failed.error.parts.path),
-            sid=_shown(failed.sid),
+            sid=shown_sid(failed.sid),
             held=round(held.seconds, 3),
             reason=decision.reason or "-",
             degraded="yes" if degraded else "no",
@@ -80,7 +80,7 @@ class DecisionRecord:
             endpoint=self._endpoint_of(failed.error.parts),
             host=failed.error.parts.host,
             path=masked(failed.error.parts.path),
-            sid=_shown(failed.sid),
+            sid=shown_sid(failed.sid),
         )
 
 
@@ -120,7 +120,7 @@ class OutcomeRecord:
             product=chance.product,
             endpoint=chance.endpoint,
             host=chance.origin[0],
-            sid=_shown(chance.sid),
+            sid=shown_sid(chance.sid),
         )
 
 
@@ -148,5 +148,28 @@ class Watchers:
                 self._log.failure("a caller's hanging up could not be told")
 
 
-def _shown(sid: str) -> str:
+class OutcomeWatchers:
+    """Several `OutcomeWatcher` as one. A mistake in one of them keeps nothing from the others."""
+
+    def __init__(self, *watchers: OutcomeWatcher) -> None:
+        self._watchers = watchers
+        self._log = Logger(namespace="boomerang.retry")
+
+    def recovered(self, chance: Chance) -> None:
+        for watcher in self._watchers:
+            try:
+                watcher.recovered(chance)
+            except Exception:
+                self._log.failure("what became of a second chance could not be told")
+
+    def lost(self, chance: Chance) -> None:
+        for watcher in self._watchers:
+            try:
+                watcher.lost(chance)
+            except Exception:
+                self._log.failure("what became of a second chance could not be told")
+
+
+def shown_sid(sid: str) -> str:
+    """A SID as it is if it is one of Twilio's, else without phone numbers; a dash for none."""
     return sid if _TWILIO_SID.fullmatch(sid) else masked(sid) or "-"

@@ -268,10 +268,7 @@ def _meant(name: str, known: Iterable[str]) -> str:
 
 def _contradictions(values: Mapping[str, Any], given: Collection[str]) -> Iterator[str]:
     """Settings that are right alone and wrong together; those in ``given`` may be wrong alone."""
-    if "status.user" in given and "status.password" not in given:
-        yield "status.user is set, expected status.password too"
-    if "status.password" in given and "status.user" not in given:
-        yield "status.password is set, expected status.user too"
+    yield from _login_problems(given)
     librato = parse_url(values.get("librato.url", LIBRATO_URL))
     if librato.scheme == "http" and not is_loopback(librato.host):
         yield "librato.url is not https: the token would be readable on its way"
@@ -282,6 +279,16 @@ def _contradictions(values: Mapping[str, Any], given: Collection[str]) -> Iterat
     retry = _build(RetrySettings, "retry.", values)
     endpoints, hosts = values.get("endpoint", ()), values.get("allowed_hosts", ())
     yield from rescue_problems(retry, endpoints, hosts)
+
+
+def _login_problems(given: Collection[str]) -> Iterator[str]:
+    passwords = [name for name in ("status.password", "status.password_hash") if name in given]
+    if "status.user" in given and not passwords:
+        yield "status.user is set, expected status.password or status.password_hash too"
+    if passwords and "status.user" not in given:
+        yield f"{passwords[0]} is set, expected status.user too"
+    if len(passwords) > 1:
+        yield "status.password and status.password_hash are set, expected one of them"
 
 
 def _build(owner: type, prefix: str, values: Mapping[str, Any]) -> Any:

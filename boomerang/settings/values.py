@@ -71,11 +71,20 @@ class TwilioSettings:
 class StatusSettings:
     """``[status]``: who may see what is for operators."""
 
-    user: str | None = setting(text(), None, "user name for /metrics")
+    user: str | None = setting(text(), None, "user name for /status and /metrics")
     password: str | None = setting(
         text(),
         None,
-        "password for /metrics; without one only direct connections from this machine are served",
+        "password for them; without one only direct connections from this machine are served",
+        secret=True,
+    )
+    password_hash: str | None = setting(
+        matching(
+            r"(scrypt:\d+:\d+:\d+|pbkdf2:sha(256|512):\d+)\$[^$]+\$[0-9a-f]+",
+            "what boomerang hash-password prints",
+        ),
+        None,
+        "a hash of the password, instead of it",
         secret=True,
     )
 
@@ -95,7 +104,7 @@ class Settings:
     environment: str = setting(
         matching(r"[\w.-]{1,64}", "letters, digits, dots, dashes"),
         "production",
-        "named in metrics and /health; selects nothing",
+        "named in metrics, /status and /health; selects nothing",
     )
     store: StoreAddress = setting(
         store_address(),

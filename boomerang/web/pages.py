@@ -17,7 +17,7 @@ from boomerang.stores.failsafe import FailsafeStore
 from boomerang.web.reply import NO_STORE, Reply, as_json
 from boomerang.web.routes import route
 from boomerang.web.site import GuardedRequest
-from boomerang.web.trust import Visitors
+from boomerang.web.visitors import Visitors
 
 
 @define
@@ -77,8 +77,8 @@ class MetricsRoute:
     app = Klein()
 
     @route(app, "/metrics", "GET")
-    def metrics_page(self, request: GuardedRequest) -> Reply:
-        self.visitors.check(request)
+    async def metrics_page(self, request: GuardedRequest) -> Reply:
+        await self.visitors.check(request)
         return Reply(self.metrics.render(), content_type=CONTENT_TYPE)
 
 

@@ -45,9 +45,9 @@ def refusal(refused: Refused) -> Reply:
     )
 
 
-def as_json(data: object, *, status: int = 200) -> Reply:
-    """Data as a JSON document."""
-    text = json.dumps(data, indent=2) + "\n"
+def as_json(data: object, *, status: int = 200, indent: int | None = 2) -> Reply:
+    """Data as a JSON document; without an indent in one line, for programs."""
+    text = json.dumps(data, indent=indent) + "\n"
     return Reply(text.encode(), content_type="application/json", status=status)
 
 
@@ -56,10 +56,7 @@ def head(reply: Reply, *, date: bytes, close: bool) -> bytes:
 
     204 has no content, and so neither its type nor its length (RFC 9110 §8.6).
     """
-    lines = [
-        b"HTTP/1.1 %d %s" % (reply.status, _PHRASES.get(reply.status, b"Unknown")),
-        b"Date: " + date,
-    ]
+    lines = _beginning(reply, date)
     if reply.status != HTTPStatus.NO_CONTENT:
         lines.append(b"Content-Type: " + reply.content_type.encode())
         lines.append(b"Content-Length: %d" % len(reply.body))
@@ -67,3 +64,19 @@ def head(reply: Reply, *, date: bytes, close: bool) -> bytes:
     if close:
         lines.append(b"Connection: close")
     return b"\r\n".join(lines) + b"\r\n\r\n"
+
+
+def stream_head(reply: Reply, *, date: bytes) -> bytes:
+    """Status line and headers of an answer whose end is that of the connection."""
+    lines = _beginning(reply, date)
+    lines.append(b"Content-Type: " + reply.content_type.encode())
+    lines += (name + b": " + value for name, value in reply.headers)
+    lines.append(b"Connection: close")
+    return b"\r\n".join(lines) + b"\r\n\r\n"
+
+
+def _beginning(reply: Reply, date: bytes) -> list[bytes]:
+    return [
+        b"HTTP/1.1 %d %s" % (reply.status, _PHRASES.get(reply.status, b"Unknown")),
+        b"Date: " + date,
+    ]

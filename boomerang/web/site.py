@@ -18,7 +18,7 @@ from twisted.web.http import HTTPChannel, datetimeToString
 from twisted.web.http_headers import Headers
 from twisted.web.server import Request, Site
 
-from boomerang.web.reply import Reply, head
+from boomerang.web.reply import Reply, head, stream_head
 
 LONGEST_BODY: Final = 65536
 LONGEST_HEAD: Final = 16384
@@ -29,6 +29,9 @@ SENDING_TIME: Final = 15.0
 IDLE_TIME: Final = 95
 """Seconds that a connection may rest between requests; Heroku's router keeps its own for 90, and
 a server that closes first makes it fail (H13, H18)."""
+
+MOST_UNREAD: Final = 262_144
+"""Bytes of a stream that a client may leave unread."""
 
 _LINGER: Final = 1.0
 """Seconds in which what a refused client still sends is thrown away, so that it sees the answer."""
@@ -41,6 +44,7 @@ class GuardedRequest(Request):
     channel: Any
     content: BinaryIO | None
     under_way = False
+    _unread = 0
     answer: Deferred[Any] | None = None
 
     def __init__(self, channel: Any, *args: Any) -> None:
@@ -80,12 +84,38 @@ class GuardedRequest(Request):
         self.channel.write(head(reply, date=self.site.date(), close=close) + body)
         self.finish()
 
+    def begin_stream(self, reply: Reply) -> None:
+        """Send the head of an answer that goes on until one of the two goes away.
+
+        It is not counted as under way: whoever stops the process need not wait for it.
+        """
+        self._left()
+        self.startedWriting = 1
+        self.site.streams.add(self)
+        self.channel.write(stream_head(reply, date=self.site.date()))
+
+    def send(self, data: bytes) -> None:
+        """Send more of a stream; a client that does not read is let go of."""
+        if self not in self.site.streams:
+            return
+        self._unread = self._unread + len(data) if self.channel.paused else 0
+        if self._unread > MOST_UNREAD:
+            self.channel.abortConnection()
+        else:
+            self.channel.write(data)
+
+    def end_stream(self) -> None:
+        if self in self.site.streams:
+            self.site.streams.discard(self)
+            self.channel.loseConnection()
+
     def finish(self) -> None:
         super().finish()
         self._left()
 
     def connectionLost(self, reason: Failure) -> None:
         super().connectionLost(reason)
+        self.site.streams.discard(self)
         self._left()
         answer, self.answer = self.answer, None
         if answer is not None:
@@ -279,6 +309,7 @@ class GuardedSite(Site):
         self.handle = handle
         self.watch_refusal = watch_refusal
         self.channels: set[GuardedChannel] = set()
+        self.streams: set[GuardedRequest] = set()
         self.under_way = 0
         self._clock = clock
         self._dated, self._date = -1, b""
@@ -308,6 +339,8 @@ class GuardedSite(Site):
         """Close what rests; fires when the requests under way have been answered."""
         if self._draining is None:
             self._draining = Deferred()
+            for stream in tuple(self.streams):
+                stream.end_stream()
             for channel in tuple(self.channels):
                 channel.close_when_idle()
             if not self.under_way:

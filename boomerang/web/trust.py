@@ -1,17 +1,11 @@
-"""Whom boomerang serves: signed requests, allowed hosts, and people on this machine."""
+"""Whom boomerang serves: signed requests, and those to allowed hosts."""
 
 from __future__ import annotations
 
-import binascii
-import hmac
-from base64 import b64decode
 from collections.abc import Sequence
 from functools import lru_cache
-from ipaddress import ip_address
-from typing import Final
 
-from attrs import field, frozen
-from twisted.internet.interfaces import IAddress
+from attrs import frozen
 
 from boomerang.relay.resign import Signer
 from boomerang.retry.request import FailedRequest, Target
@@ -19,10 +13,6 @@ from boomerang.urls import BadUrl, host_allowed, parse_url
 from boomerang.web.reply import Refused
 from boomerang.web.signature import SETTINGS, SIGNATURE, Keys, Signed, signer_of
 from boomerang.web.site import GuardedRequest
-
-_FORWARDING: Final = frozenset(
-    {"forwarded", "via", "x-real-ip", "cf-connecting-ip", "true-client-ip", "x-client-ip"}
-)
 
 
 @frozen
@@ -96,35 +86,6 @@ class Trust:
         return base if _origins((base,)) else None
 
 
-@frozen
-class Visitors:
-    """Who may see what is for operators: whoever knows the password, else who sits here."""
-
-    user: str | None
-    password: str | None = field(repr=False)
-
-    def check(self, request: GuardedRequest) -> None:
-        """Raise `Refused` (401 or 403) for everyone else."""
-        if self.password is None:
-            if not _sits_here(request):
-                raise Refused(
-                    403, "only direct connections from this machine, or set [status] password"
-                )
-        elif not self._knows(request.getHeader("authorization") or ""):
-            challenge = ((b"WWW-Authenticate", b'Basic realm="boomerang", charset="UTF-8"'),)
-            raise Refused(401, "user and password of [status] are needed", headers=challenge)
-
-    def _knows(self, authorization: str) -> bool:
-        scheme, _, credentials = authorization.partition(" ")
-        if scheme.lower() != "basic":
-            return False
-        try:
-            given = b64decode(credentials.strip(), validate=True)
-        except (binascii.Error, ValueError):
-            return False
-        return hmac.compare_digest(given, f"{self.user}:{self.password}".encode())
-
-
 def host_header(request: GuardedRequest) -> str:
     """The name that the client called this host by, empty if it named none or several."""
     return _only(request, "Host") or ""
@@ -133,23 +94,6 @@ def host_header(request: GuardedRequest) -> str:
 def _only(request: GuardedRequest, name: str) -> str | None:
     values = request.requestHeaders.getRawHeaders(name.encode("ascii"), [])
     return values[0].decode("utf-8", "surrogateescape") if len(values) == 1 else None
-
-
-def _sits_here(request: GuardedRequest) -> bool:
-    for name, _ in request.requestHeaders.getAllRawHeaders():
-        lower = name.decode("latin-1").lower()
-        if lower in _FORWARDING or lower.startswith("x-forwarded-"):
-            return False
-    return _is_loopback(request.getClientAddress())
-
-
-def _is_loopback(address: IAddress) -> bool:
-    try:
-        found = ip_address(getattr(address, "host", ""))
-    except ValueError:
-        return False
-    mapped = getattr(found, "ipv4_mapped", None)
-    return bool((mapped or found).is_loopback)
 
 
 @lru_cache(maxsize=256)
