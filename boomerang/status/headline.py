@@ -74,7 +74,7 @@ def _callers(now: Overview) -> Iterator[Finding]:
     if held.count or held.followed or lately.saved:
         since = _began(now.hour, lambda minute: minute.saved)
         text = f"{held.count:,} held now, {lately.saved:,} saved {span}"
-        yield Finding(Level.WARN, f"Callers are being saved: {text}", since)
+        yield Finding(Level.WARN, f"Callers get their second chance: {text}", since)
     if lately.apologised:
         since = _began(now.hour, lambda minute: minute.apologised)
         text = f"{lately.apologised:,} {span}"
