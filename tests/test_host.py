@@ -157,6 +157,7 @@ class House(Bench):
             ask=lambda url: succeed(False),
             apps=dict,
             watchers=(),
+            outcome_watchers=(),
             wall_clock=self.reactor.seconds,
             random=lambda: 0.0,
         )

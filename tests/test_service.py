@@ -29,6 +29,7 @@ from boomerang.relay.making import Relay
 from boomerang.retry.making import Knowledge
 from boomerang.service import Options, build, makeService
 from boomerang.settings import Settings
+from boomerang.status.board import Board
 from boomerang.systemd import SystemdService
 from tests.web.driving import FIELDS, Daemon, post, request
 
@@ -59,7 +60,7 @@ def started(*arguments: str) -> tuple[Host, MemoryReactorClock, list[LogEvent]]:
 
 class TestTree:
     def test_services(self) -> None:
-        """The daemon listens, tells systemd of itself, watches, and learns; nothing runs yet."""
+        """The daemon listens, tells systemd, watches, learns and shows; nothing runs yet."""
         host = build(settings_of(), MemoryReactorClock(), observer=None)
         assert [type(service) for service in host] == [
             Listening,
@@ -67,6 +68,7 @@ class TestTree:
             Monitor,
             Knowledge,
             Relay,
+            Board,
         ]
         assert not host.running
 

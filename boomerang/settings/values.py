@@ -25,6 +25,7 @@ from boomerang.settings.kinds import (
     listen_strings,
     matching,
     origin,
+    password_hash,
     seconds,
     secret_table,
     secrets,
@@ -79,10 +80,7 @@ class StatusSettings:
         secret=True,
     )
     password_hash: str | None = setting(
-        matching(
-            r"(scrypt:\d+:\d+:\d+|pbkdf2:sha(256|512):\d+)\$[^$]+\$[0-9a-f]+",
-            "what boomerang hash-password prints",
-        ),
+        password_hash(),
         None,
         "a hash of the password, instead of it",
         secret=True,

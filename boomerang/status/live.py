@@ -21,10 +21,6 @@ MOST_VIEWERS: Final = 100
 Send = Callable[[bytes], None]
 
 
-class TooManyViewers(Exception):
-    """No further stream is served; whoever wants to see more may ask now and then."""
-
-
 class Live:
     """Sends the parts that have changed to all viewers, as server-sent events.
 
@@ -41,10 +37,13 @@ class Live:
     def __len__(self) -> int:
         return len(self._shown)
 
+    @property
+    def full(self) -> bool:
+        """Whether nobody else should join; whoever wants to see more may ask now and then."""
+        return len(self._shown) >= MOST_VIEWERS
+
     def join(self, send: Send) -> None:
-        """Send all parts soon, and from then on what changes. Raises `TooManyViewers`."""
-        if len(self._shown) >= MOST_VIEWERS:
-            raise TooManyViewers
+        """Send all parts soon, and from then on what changes."""
         self._shown[send] = None
         if self._loop is None:
             loop = self._loop = LoopingCall(lambda: Deferred.fromCoroutine(self._show()))

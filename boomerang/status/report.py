@@ -9,6 +9,8 @@ from typing import Any, Final
 from attrs import field, frozen
 from cattrs.preconf.json import make_converter
 
+from boomerang.monitor.result import number
+
 HOUR: Final = 60
 """Minutes that are counted one by one."""
 
@@ -124,6 +126,7 @@ class Report:
 
 
 _converter: Final = make_converter(omit_if_default=True)
+_converter.register_structure_hook(float, lambda value, _: number(value))
 
 
 def to_json(report: Report) -> str:

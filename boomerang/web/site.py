@@ -44,6 +44,7 @@ class GuardedRequest(Request):
     channel: Any
     content: BinaryIO | None
     under_way = False
+    _streams = False
     _unread = 0
     answer: Deferred[Any] | None = None
 
@@ -91,21 +92,23 @@ class GuardedRequest(Request):
         """
         self._left()
         self.startedWriting = 1
+        self._streams = True
         self.site.streams.add(self)
         self.channel.write(stream_head(reply, date=self.site.date()))
 
     def send(self, data: bytes) -> None:
         """Send more of a stream; a client that does not read is let go of."""
-        if self not in self.site.streams:
+        if not self._streams:
             return
         self._unread = self._unread + len(data) if self.channel.paused else 0
         if self._unread > MOST_UNREAD:
-            self.channel.abortConnection()
+            self.channel.transport.abortConnection()
         else:
             self.channel.write(data)
 
     def end_stream(self) -> None:
-        if self in self.site.streams:
+        if self._streams:
+            self._streams = False
             self.site.streams.discard(self)
             self.channel.loseConnection()
 
@@ -115,7 +118,9 @@ class GuardedRequest(Request):
 
     def connectionLost(self, reason: Failure) -> None:
         super().connectionLost(reason)
-        self.site.streams.discard(self)
+        if self._streams:
+            self._streams = False
+            self.site.streams.discard(self)
         self._left()
         answer, self.answer = self.answer, None
         if answer is not None:

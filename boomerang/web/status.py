@@ -10,7 +10,7 @@ from klein import Klein
 from twisted.internet.defer import Deferred
 
 from boomerang.status.headline import headline
-from boomerang.status.live import TooManyViewers, changes
+from boomerang.status.live import changes
 from boomerang.status.making import Status
 from boomerang.status.overview import Overview
 from boomerang.web.reply import NO_STORE, Headers, Refused, Reply, as_json
@@ -68,16 +68,15 @@ class StatusRoute:
     async def stream(self, request: GuardedRequest) -> Reply:
         """Server-sent events, until the viewer or boomerang goes away."""
         await self.visitors.check(request)
-        send = request.send
+        live, send = self.status.live, request.send
+        if live.full:
+            raise Refused(503, "too many look at the page; ask /status/parts instead")
+        request.begin_stream(Reply(b"", content_type="text/event-stream", headers=_STREAM))
+        live.join(send)
         try:
-            self.status.live.join(send)
-        except TooManyViewers:
-            raise Refused(503, "too many look at the page; ask /status/parts instead") from None
-        try:
-            request.begin_stream(Reply(b"", content_type="text/event-stream", headers=_STREAM))
             return await Deferred()
         finally:
-            self.status.live.leave(send)
+            live.leave(send)
 
     @route(app, "/status/assets/<name>", "GET")
     async def asset(self, request: GuardedRequest, name: str) -> Reply:

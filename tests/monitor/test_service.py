@@ -16,6 +16,7 @@ from boomerang.monitor.heartbeat import Heartbeat
 from boomerang.monitor.librato.annotations import LibratoAnnotations
 from boomerang.monitor.librato.reporter import LibratoReporter
 from boomerang.monitor.notify.service import Notifications
+from boomerang.monitor.onlooker import Onlooker
 from boomerang.monitor.otlp.service import OtlpService
 from boomerang.monitor.reports import Around
 from boomerang.monitor.result import Reason
@@ -130,7 +131,13 @@ class MonitorTestCase(WatchTestCase):
     def monitor(self, bench: Bench, *services: Service) -> Monitor:
         """A monitor that has begun to watch."""
         monitor = Monitor(
-            bench.watch, services=services, decision_watchers=(), wall_clock=bench.wall_clock
+            bench.watch,
+            services=services,
+            decision_watchers=(),
+            onlooker=Onlooker(
+                bench.watch, bench.records, clock=self.clock, wall_clock=bench.wall_clock
+            ),
+            wall_clock=bench.wall_clock,
         )
         monitor.startService()
         self.clock.advance(0)

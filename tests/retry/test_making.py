@@ -15,6 +15,7 @@ from boomerang.endpoints.rules import RuleBook
 from boomerang.metrics import Metrics
 from boomerang.retry.hold import Hold
 from boomerang.retry.making import Knowledge, Surroundings, make_retry
+from boomerang.retry.outcomes import Chance
 from boomerang.retry.policy import Decision
 from boomerang.retry.service import Arrival, RetryService
 from boomerang.settings import RetrySettings, Settings
@@ -41,6 +42,25 @@ class Notes(MemoryNotes):
         return fail(ZeroDivisionError()) if self.broken else super().read(topic)
 
 
+class OutcomesHeard:
+    """An `OutcomeWatcher` that remembers, and makes a mistake if it is to."""
+
+    def __init__(self) -> None:
+        self.heard: list[str] = []
+        self.broken = False
+
+    def recovered(self, chance: Chance) -> None:
+        self._hear("recovered")
+
+    def lost(self, chance: Chance) -> None:
+        self._hear("lost")
+
+    def _hear(self, outcome: str) -> None:
+        self.heard.append(outcome)
+        if self.broken:
+            raise ZeroDivisionError
+
+
 class Case(SynchronousTestCase):
     """What is made of settings, on a clock that stands still."""
 
@@ -48,6 +68,7 @@ class Case(SynchronousTestCase):
         self.clock = Clock()
         self.notes = Notes(self.clock)
         self.watcher = Watcher()
+        self.outcomes = OutcomesHeard()
 
     def made(
         self,
@@ -82,6 +103,7 @@ class Case(SynchronousTestCase):
                 ask=lambda url: succeed(False),
                 apps=dict,
                 watchers=[self.watcher],
+                outcome_watchers=[self.outcomes],
                 wall_clock=self.wall_clock,
                 random=lambda: 0.5,
             ),
@@ -183,6 +205,16 @@ class WatcherTests(Case):
         assert [each.decision.attempt for each in self.watcher.told] == [1]
         knowledge.stopService()
         assert self.clock.getDelayedCalls() == []
+
+    def test_outcomes(self) -> None:
+        """They hear of what became of second chances, too."""
+        service, knowledge = self.made(RetrySettings(wait=0.0))
+        self.successResultOf(service.answer(failure(), Arrival(OWN, HERE)))
+        self.successResultOf(service.answer(failure(), Arrival(OWN, HERE)))
+        self.successResultOf(service.answer(failure(sid="CA2"), Arrival(OWN, HERE)))
+        self.clock.pump([1.0] * 32)
+        assert self.outcomes.heard == ["lost", "recovered"]
+        knowledge.stopService()
 
 
 class MistakeTests(Case):

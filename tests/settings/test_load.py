@@ -18,6 +18,7 @@ from boomerang.stores.address import MemoryAddress, RedisAddress, SqliteAddress
 
 AC = "AC00000000000000000000000000000001"
 SK = "SK" + "0" * 32
+HASH = "pbkdf2:sha256:1000$salt$" + "0" * 64
 SORRY = Redirect("https://a.com/x")
 LISTEN = ("tcp:1:backlog=2", "systemd:x")
 TOKEN = "BOOMERANG_TWILIO_AUTH_TOKEN"
@@ -54,6 +55,7 @@ ALL: list[tuple[str, str, str, object]] = [
     ("twilio.shared_keys", "a=one,b=two", '{a="one", b="two"}', {"a": "one", "b": "two"}),
     ("status.user", "me", '"me"', "me"),
     ("status.password", "pass word", '"pass word"', "pass word"),
+    ("status.password_hash", HASH, f'"{HASH}"', HASH),
     ("librato.url", "https://l.com/v1/", '"https://l.com/v1/"', "https://l.com/v1"),
     ("librato.user", "ops@example.com", '"ops@example.com"', "ops@example.com"),
     ("librato.token", "a1b2", '"a1b2"', "a1b2"),
@@ -83,6 +85,7 @@ ALL: list[tuple[str, str, str, object]] = [
 PAIRS = {
     "status.user": {"status.password": "x"},
     "status.password": {"status.user": "x"},
+    "status.password_hash": {"status.user": "x"},
     "librato.token": {"librato.user": "x"},
     "account.api_key": {"account.api_secret": "x"},
     "account.api_secret": {"account.api_key": SK},
@@ -165,7 +168,11 @@ def test_defaults() -> None:
         "auth_token": (),
         "shared_keys": {},
     }
-    assert attrs.asdict(settings.status) == {"user": None, "password": None}
+    assert attrs.asdict(settings.status) == {
+        "user": None,
+        "password": None,
+        "password_hash": None,
+    }
     assert (settings.check, settings.endpoint, settings.librato.service) == ((), (), ())
 
 
@@ -389,7 +396,11 @@ def test_forms_in_file(file: str, name: str | None, value: object) -> None:
         ),
         (
             Sources(environment={"BOOMERANG_STATUS_USER": "me"}),
-            "status.user is set, expected status.password too",
+            "status.user is set, expected status.password or status.password_hash too",
+        ),
+        (
+            Sources(file=f"status = {{user = 'me', password = 'x', password_hash = '{HASH}'}}"),
+            "status.password and status.password_hash are set, expected one of them",
         ),
         (
             Sources(file="status.password = 'hunter2'"),

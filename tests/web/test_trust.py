@@ -2,28 +2,16 @@
 
 from __future__ import annotations
 
-from base64 import b64encode
-from collections.abc import Mapping
-
 import pytest
-from twisted.internet.address import IPv4Address, IPv6Address, UNIXAddress
-from twisted.internet.interfaces import IAddress
 
-from boomerang.metrics import Metrics
-from boomerang.web.pages import MetricsRoute
-from boomerang.web.trust import Visitors
 from tests.web.driving import (
     FIELDS,
-    NEIGHBOUR,
     NO_STORE,
-    STRANGER,
     TEXT,
     Answer,
-    Bench,
     Daemon,
     get,
     post,
-    request,
     signature,
     whole,
 )
@@ -269,147 +257,3 @@ class TestOwnAddresses:
         daemon = Daemon(BOOMERANG_RETRY_WAIT="0")
         answer = daemon.ask(post("/retry", FIELDS, [("Host", host)]))
         assert answer.headers["Boomerang-Decision"] == "retry; attempt=1"
-
-
-def visit(visitors: Visitors, headers: Mapping[str, str], *, peer: IAddress = STRANGER) -> Answer:
-    metrics = Metrics(version="1", environment="test")
-    bench = Bench(MetricsRoute(metrics=metrics, visitors=visitors).app)
-    return bench.ask(request("GET", "/metrics", headers), peer=peer)
-
-
-class TestNeighbours:
-    anyone = Visitors(user=None, password=None)
-    refused = forbidden("only direct connections from this machine, or set [status] password")
-
-    @pytest.mark.parametrize(
-        "peer",
-        [
-            NEIGHBOUR,
-            IPv4Address("TCP", "127.9.9.9", 1),
-            IPv6Address("TCP", "::1", 1),
-            IPv6Address("TCP", "::ffff:127.0.0.1", 1),
-        ],
-    )
-    def test_direct(self, peer: IAddress) -> None:
-        """Without a password whoever sits on this machine is served."""
-        assert visit(self.anyone, {}, peer=peer).status == 200
-
-    @pytest.mark.parametrize(
-        "peer",
-        [
-            STRANGER,
-            IPv4Address("TCP", "10.0.0.1", 1),
-            IPv4Address("TCP", "128.0.0.1", 1),
-            IPv4Address("TCP", "localhost", 1),
-            IPv6Address("TCP", "2001:db8::1", 1),
-            IPv6Address("TCP", "::ffff:192.0.2.1", 1),
-            IPv6Address("TCP", "fe80::1%eth0", 1),
-            IPv6Address("TCP", "::", 1),
-            UNIXAddress("/run/boomerang.sock"),
-        ],
-    )
-    def test_from_elsewhere(self, peer: IAddress) -> None:
-        """Nobody else is, and over a Unix socket there is a proxy before us."""
-        assert visit(self.anyone, {}, peer=peer) == self.refused
-
-    @pytest.mark.parametrize(
-        "header",
-        [
-            "X-Forwarded-For",
-            "x-forwarded-for",
-            "X-FORWARDED-PROTO",
-            "X-Forwarded-Host",
-            "X-Forwarded-Anything",
-            "Forwarded",
-            "Via",
-            "X-Real-IP",
-            "CF-Connecting-IP",
-            "True-Client-IP",
-            "X-Client-IP",
-        ],
-    )
-    @pytest.mark.parametrize("value", ["127.0.0.1", "", "\udcff"])
-    def test_forwarded(self, header: str, value: str) -> None:
-        """A forwarding header means that somebody else sits behind the connection."""
-        assert visit(self.anyone, {header: value}, peer=NEIGHBOUR) == self.refused
-
-    def test_other_headers(self) -> None:
-        """Other headers of a visitor do not matter."""
-        headers = {"User-Agent": "curl", "X-Forward": "x", "Authorization": "Basic eDp5"}
-        assert visit(self.anyone, headers, peer=NEIGHBOUR).status == 200
-
-
-def basic(text: str, *, scheme: str = "Basic") -> str:
-    return f"{scheme} {b64encode(text.encode()).decode()}"
-
-
-class TestPassword:
-    visitors = Visitors(user="ops", password="pä:ss")
-    unknown = whole(
-        401,
-        b"401 Unauthorized: user and password of [status] are needed\n",
-        TEXT,
-        NO_STORE,
-        {"WWW-Authenticate": 'Basic realm="boomerang", charset="UTF-8"'},
-    )
-
-    @pytest.mark.parametrize(
-        "given",
-        [
-            basic("ops:pä:ss"),
-            basic("ops:pä:ss", scheme="basic"),
-            basic("ops:pä:ss", scheme="BASIC"),
-            basic("ops:pä:ss", scheme="Basic  "),
-            basic("ops:pä:ss") + " ",
-        ],
-    )
-    @pytest.mark.parametrize("peer", [STRANGER, NEIGHBOUR])
-    @pytest.mark.parametrize("forwarded", [{}, {"X-Forwarded-For": "192.0.2.7"}])
-    def test_right(self, given: str, peer: IAddress, forwarded: Mapping[str, str]) -> None:
-        """Who knows user and password is served, through proxies too."""
-        headers = {"Authorization": given, **forwarded}
-        assert visit(self.visitors, headers, peer=peer).status == 200
-
-    @pytest.mark.parametrize(
-        "given",
-        [
-            None,
-            "",
-            "Basic",
-            "Basic ",
-            "Basic !!!",
-            "Basic b3Bz",
-            "Basic ü",
-            "Basic \udcff",
-            "\udcff",
-            basic("ops:pä:s"),
-            basic("ops:pä:sss"),
-            basic("ops:PÄ:SS"),
-            basic("opsx:pä:ss"),
-            basic("ops:"),
-            basic(":pä:ss"),
-            basic("pä:ss"),
-            basic("ops"),
-            basic("ops:pä:ss")[:-1],
-            basic("ops:pä:ss", scheme="Bearer"),
-            basic("ops:pä:ss", scheme="Digest"),
-            "Basic ops:pass",
-            "Basic " + b64encode("ops:pä:ss".encode("latin-1")).decode(),
-        ],
-    )
-    @pytest.mark.parametrize("peer", [STRANGER, NEIGHBOUR])
-    def test_wrong(self, given: str | None, peer: IAddress) -> None:
-        """Everyone else is asked for them, neighbours too."""
-        headers = {} if given is None else {"Authorization": given}
-        assert visit(self.visitors, headers, peer=peer) == self.unknown
-
-    def test_secret(self) -> None:
-        """The password is never shown."""
-        assert "pä:ss" not in repr(self.visitors)
-
-    def test_the_daemon_asks(self) -> None:
-        """The daemon answers 401 to whoever does not know the password of its settings."""
-        daemon = Daemon(BOOMERANG_STATUS_USER="ops", BOOMERANG_STATUS_PASSWORD="secret")
-        assert daemon.ask(request("GET", "/metrics"), peer=NEIGHBOUR) == self.unknown
-        known = {"Authorization": basic("ops:secret")}
-        assert daemon.ask(request("GET", "/metrics", known)).status == 200

@@ -1,0 +1,67 @@
+"""The geometry of the page's charts."""
+
+from __future__ import annotations
+
+from boomerang.status.charts import Bar, held_bars, hour_bars, response_line
+from boomerang.status.checks import Run
+from boomerang.status.overview import MinuteNow
+from boomerang.status.report import HeldNow
+
+
+def run(seconds: float, *, well: bool = True) -> Run:
+    return Run(at=0.0, seconds=seconds, well=well)
+
+
+class TestHour:
+    def test_stacked(self) -> None:
+        """The fullest minute is as high as the chart; what was lost stands at the bottom."""
+        hour = [MinuteNow(0, 0, 0, 0), MinuteNow(60, 5, 3, 2)]
+        bars = hour_bars(hour, width=100, height=50)
+        assert bars == [
+            Bar(50, 40, 40, 10, "lost"),
+            Bar(50, 25, 40, 15, "apologised"),
+            Bar(50, 0, 40, 25, "saved"),
+        ]
+
+    def test_nothing(self) -> None:
+        """An hour in which nothing happened has no bars."""
+        assert hour_bars([MinuteNow(0, 0, 0, 0)] * 60, width=100, height=50) == []
+
+    def test_one_among_many(self) -> None:
+        """One lost caller is seen beside a minute with a thousand saved ones, within the chart."""
+        hour = [MinuteNow(0, 1000, 0, 0), MinuteNow(60, 0, 0, 1), MinuteNow(120, 999, 1, 1)]
+        bars = hour_bars(hour, width=90, height=50)
+        assert [each.height for each in bars if each.kind == "lost"] == [1.0, 1.0]
+        assert all(each.y >= 0 for each in bars)
+
+
+class TestHeld:
+    def test_wander(self) -> None:
+        """Those with the least time left stand at the right."""
+        left = (4, 2, *[0] * 13, 1)
+        bars = held_bars(HeldNow(7, left), width=160, height=40)
+        assert [(each.x, each.y, each.height) for each in bars] == [
+            (150, 0, 40),
+            (140, 20, 20),
+            (0, 30, 10),
+        ]
+        assert bars[0].title == "4 with 0 to 1 s left"
+
+    def test_nobody(self) -> None:
+        """Nobody is held, so there is nothing to see."""
+        assert held_bars(HeldNow(), width=160, height=40) == []
+
+
+class TestResponses:
+    def test_pieces(self) -> None:
+        """The newest run stands at the right edge; a failure parts the line."""
+        runs = [run(0.0), run(7.0), run(2.0, well=False), run(1.75)]
+        line = response_line(runs, most=5, width=40, height=20)
+        assert line.pieces == ("10,20 20,0", "40,10")
+        assert line.failures == ((30.0, 9.3),)
+        assert line.slowest == 7.0
+
+    def test_mark(self) -> None:
+        """The mark of 5 s is always there, lower where something took longer than 7 s."""
+        assert response_line([], most=5, width=40, height=20).mark == 3.1
+        assert response_line([run(20.0)], most=5, width=40, height=20).mark == 10.0
