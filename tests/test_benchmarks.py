@@ -25,6 +25,7 @@ from benchmarks.held_figures import Lateness
 from benchmarks.servers import serving
 from boomerang import twiml
 from boomerang.settings import Sources, load_settings
+from boomerang.standin.script import Call, Webhook, failure_parameters, standard_parameters
 
 ANSWERED = Exchange(started=0.0, sent=1.0, answered=9.5, fault="")
 LATE = Exchange(started=0.0, sent=0.0, answered=16.0, fault="")
@@ -121,7 +122,10 @@ def test_request() -> None:
     fields = dict(parse_qsl(body.decode()))
     assert len(fields) == 25
     assert fields["CallSid"].endswith("000000000007")
-    assert fields["ErrorUrl"] == "https://app-000000000007.example.com/voice?x=1&y=2"
+    url = "https://app-000000000007.example.com/voice?x=1&y=2"
+    call = Call(first=Webhook(url), account_sid=fields["AccountSid"], sid=fields["CallSid"])
+    told = standard_parameters(call, picked_up=True) + failure_parameters(11200, url)
+    assert dict(told).items() <= fields.items()
     assert b"Content-Length: %d" % len(body) in head
 
 

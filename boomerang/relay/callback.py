@@ -21,11 +21,11 @@ class Callback:
     """One request of Twilio's, as it is to be made at the app again.
 
     ``key`` names it among all others: the same request twice has the same key, and is stored once.
-    ``order`` is the CallSid or MessageSid (or the key, without one): callbacks of one order are
-    delivered one after the other, in the order of their coming. ``url`` is the app's own, with its
-    query; ``body`` is as it came (a form or JSON), empty for GET. ``account_sid`` tells whose key
-    signed the request that brought it, so that the same one signs it again. ``received_at`` is in
-    seconds since the epoch.
+    ``order`` is the CallSid or MessageSid (or the key, without one): an origin gets the callbacks
+    of one order one after the other, in the order of their coming. ``url`` is the app's own, with
+    its query; ``body`` is as it came (a form or JSON), empty for GET. ``account_sid`` tells whose
+    key signed the request that brought it, so that the same one signs it again. ``received_at`` is
+    in seconds since the epoch.
     """
 
     key: str
@@ -37,6 +37,14 @@ class Callback:
     account_sid: str
     endpoint: str
     received_at: float
+
+    @property
+    def line(self) -> str:
+        """What is delivered one by one: an order at an origin, which no other dead origin delays.
+
+        Raises `boomerang.urls.BadUrl`.
+        """
+        return f"{self.order} {self.origin}"
 
     @property
     def origin(self) -> str:

@@ -32,7 +32,7 @@ class Signer:
 def signed_headers(callback: Callback, signer: Signer) -> Mapping[str, str]:
     """The headers by which the app sees that the callback is Twilio's."""
     form = callback.method == "POST" and is_form(callback.content_type or None)
-    fields = _Fields(parse_form(callback.body) if form else ())
+    fields = Fields(parse_form(callback.body) if form else ())
     signature = RequestValidator(signer.secret).compute_signature(
         signed_url(callback), fields, signer.algorithm
     )
@@ -56,7 +56,7 @@ def signed_url(callback: Callback) -> str:
     return f"{target.scheme}://{target.host}{port}/{sent.partition('/')[2]}"
 
 
-class _Fields(dict[str, list[str]]):
+class Fields(dict[str, list[str]]):
     """Form fields as the SDK likes to ask for them: a name may have several values."""
 
     def __init__(self, pairs: Iterable[tuple[str, str]]) -> None:

@@ -10,7 +10,7 @@ from attrs import evolve
 from boomerang.standin.document import Document
 from boomerang.standin.events import Failed, Role, Told, Understood
 from boomerang.standin.failure import Failure
-from boomerang.standin.script import Call, Script
+from boomerang.standin.script import Call, Script, failure_parameters
 from boomerang.standin.steps import carry_out
 from boomerang.standin.turns import Ask, State, Turn, ask, lost, over
 from boomerang.urls import without_fragment
@@ -51,8 +51,7 @@ def _failed(state: State, asked: Ask, failure: Failure) -> Turn:
         return lost(state, f"there is no fallback for {url}: {failure.words}", told)
     missing = tuple(each for each in state.missing if each != url)
     state = evolve(state, missing=(*missing, url))
-    results = (("ErrorCode", str(failure.code)), ("ErrorUrl", url))
-    return ask(state, Role.FALLBACK, fallback, results, told=told)
+    return ask(state, Role.FALLBACK, fallback, failure_parameters(failure.code, url), told=told)
 
 
 def _go_on(turn: Turn) -> Turn:

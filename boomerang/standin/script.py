@@ -96,6 +96,14 @@ def standard_parameters(script: Script, *, picked_up: bool = False) -> Pairs:
     )
 
 
+def failure_parameters(code: int, url: str) -> Pairs:
+    """What a fallback is told of the failure, beside what every request carries.
+
+    https://www.twilio.com/docs/usage/security/availability-reliability
+    """
+    return (("ErrorCode", str(code)), ("ErrorUrl", url))
+
+
 def _of_message(script: Message) -> Pairs:
     return (
         ("AccountSid", script.account_sid),

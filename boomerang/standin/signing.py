@@ -6,20 +6,12 @@ in `boomerang.web.signature`; both have the sums from Twilio's own library.
 
 from __future__ import annotations
 
-from typing import Final
-
 from twilio.request_validator import RequestValidator
 
+from boomerang.relay.resign import SIGNATURE, Fields
 from boomerang.standin.script import VOICE, Pairs
 
-SIGNATURE: Final = "X-Twilio-Signature"
-
-
-class _Fields(dict[str, list[str]]):
-    """Form fields as the library likes to ask for them: a name may have several values."""
-
-    def getall(self, name: str) -> list[str]:
-        return self[name]
+__all__ = ["SIGNATURE", "signature", "signed_url"]
 
 
 def signature(token: str, url: str, form: Pairs = ()) -> str:
@@ -27,10 +19,7 @@ def signature(token: str, url: str, form: Pairs = ()) -> str:
 
     A GET has its parameters in the URL, and no form.
     """
-    fields = _Fields()
-    for name, value in form:
-        fields.setdefault(name, []).append(value)
-    return str(RequestValidator(token).compute_signature(url, fields))
+    return str(RequestValidator(token).compute_signature(url, Fields(form)))
 
 
 def signed_url(scheme: str, host: str, port: str, target: str, *, product: str) -> str:

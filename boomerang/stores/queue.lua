@@ -8,7 +8,7 @@
 -- <number>        hash: a callback
 -- all             numbers by number     waiting  numbers by when they were received
 -- died            numbers of dead letters by when they died
--- line:<order>    numbers that wait, by number
+-- line:<line>     numbers that wait, by number; a line is an order and an origin
 -- ready:<origin>  the first number of each line, by when it may be taken: when it is due, or when
 --                 the lease on its line ends
 -- origins         those that have a ready:
@@ -278,7 +278,7 @@ function commands.look()
     if it[1]
       and (not wanted.state or wanted.state == it[1])
       and (not wanted.endpoint or wanted.endpoint == it[2])
-      and (not wanted.line or wanted.line == it[3])
+      and (not wanted.order or wanted.order .. ' ' .. it[4] == it[3])
       and (not wanted.host or wanted.host == it[4] or wanted.host == string.match(it[4], '^(.*):'))
       and (not wanted.before or received < wanted.before)
       and (not wanted.since or received > wanted.since) then

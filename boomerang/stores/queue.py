@@ -76,7 +76,7 @@ class QueueStore(Protocol):
     The store has the clock: pauses and leases are seconds from now. When that clock is set back,
     what waits is due earlier, never later, and no lease lasts longer.
 
-    Nothing is handed out twice at a time: who takes a callback has a lease on its whole order,
+    Nothing is handed out twice at a time: who takes a callback has a lease on its whole line,
     which ends by itself when the process dies. ``delivered``, ``put_off`` and ``bury`` are false
     where nothing was changed: the callback is gone or dead, or another has a lease on it by now.
     """
@@ -92,10 +92,10 @@ class QueueStore(Protocol):
     def take(
         self, holder: str, *, most: int, lease: float, per_origin: int, origins: Mapping[str, int]
     ) -> Deferred[Sequence[Queued]]:
-        """Lease up to ``most`` callbacks that are due, for ``lease`` seconds: of each order the
-        oldest only, none of an order that somebody has a lease on; of one origin
-        (`Callback.origin`) as many as ``origins`` says (0: none), or ``per_origin`` of one that is
-        not there. Those that have been due for longest come first."""
+        """Lease up to ``most`` callbacks that are due, for ``lease`` seconds: of each line
+        (`Callback.line`) the oldest only, none of a line that somebody has a lease on; of one
+        origin (`Callback.origin`) as many as ``origins`` says (0: none), or ``per_origin`` of one
+        that is not there. Those that have been due for longest come first."""
 
     def renew(self, holder: str, numbers: Collection[int], *, lease: float) -> Deferred[set[int]]:
         """Keep leases for longer; gives those that the holder still has, the others are lost."""
@@ -106,11 +106,11 @@ class QueueStore(Protocol):
 
     def put_off(self, holder: str, number: int, *, pause: float, last: str) -> Deferred[bool]:
         """It was not taken: try again after a pause in seconds. Counts an attempt and ends the
-        lease; the rest of its order waits behind it."""
+        lease; the rest of its line waits behind it."""
 
     def bury(self, holder: str, number: int, *, last: str) -> Deferred[bool]:
         """It is given up: a dead letter, kept with its body. Counts an attempt; the rest of its
-        order goes on."""
+        line goes on."""
 
     def hand_back(self, holder: str, numbers: Collection[int]) -> Deferred[None]:
         """End leases without an attempt: the process stops."""
@@ -123,7 +123,7 @@ class QueueStore(Protocol):
         end a lease."""
 
     def drop(self, numbers: Collection[int]) -> Deferred[int]:
-        """Forget callbacks for good; returns how many. Does not end a lease on their order."""
+        """Forget callbacks for good; returns how many. Does not end a lease on their line."""
 
     def sweep(self, *, retention: float, most_bytes: int) -> Deferred[Mapping[str, int]]:
         """Forget dead letters that died more than ``retention`` seconds ago (``age``), or the

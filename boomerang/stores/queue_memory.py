@@ -26,11 +26,12 @@ from boomerang.stores.queue_record import encode, remembered_as, words
 
 @define(eq=False)
 class _Entry:
-    """A callback; ``ready_at`` is `None` behind another of its order."""
+    """A callback; ``ready_at`` is `None` behind another of its line."""
 
     number: int
     callback: Callback
     origin: str
+    line: str
     size: int
     due_at: float
     ready_at: float | None = None
@@ -90,7 +91,7 @@ class MemoryQueue:
         self._keys.pop(name, None)
         self._keys[name] = now
         self._newest += 1
-        entry = _Entry(self._newest, callback, callback.origin, size, due_at=now)
+        entry = _Entry(self._newest, callback, callback.origin, callback.line, size, due_at=now)
         self._entries[entry.number] = entry
         self._enter(entry)
         return True
@@ -110,9 +111,8 @@ class MemoryQueue:
             self._make_ready(self._entries[number], ready_at)
         taken = [self._entries[number] for _, number in found[:most]]
         for entry in taken:
-            line = entry.callback.order
-            self._leases[line] = _Lease(entry.number, holder, now + lease)
-            self._refresh(line)
+            self._leases[entry.line] = _Lease(entry.number, holder, now + lease)
+            self._refresh(entry.line)
         return succeed([entry.shown() for entry in taken])
 
     def _due(
@@ -149,7 +149,7 @@ class MemoryQueue:
                 words(last),
                 self._now() + pause,
             )
-            self._refresh(entry.callback.order)
+            self._refresh(entry.line)
         self._end_lease(holder, number)
         return succeed(entry is not None)
 
@@ -248,8 +248,8 @@ class MemoryQueue:
         """Let a callback wait in its line."""
         self._count[State.WAITING] += 1
         self._bytes[State.WAITING] += entry.size
-        insort(self._lines[entry.callback.order], entry.number)
-        self._refresh(entry.callback.order)
+        insort(self._lines[entry.line], entry.number)
+        self._refresh(entry.line)
 
     def _leave(self, entry: _Entry) -> None:
         """Take a callback from its line, or from among the dead."""
@@ -257,8 +257,8 @@ class MemoryQueue:
         self._bytes[entry.state] -= entry.size
         entry.ready_at = None
         if entry.state is State.WAITING:
-            self._lines[entry.callback.order].remove(entry.number)
-            self._refresh(entry.callback.order)
+            self._lines[entry.line].remove(entry.number)
+            self._refresh(entry.line)
 
     def _forget(self, number: int) -> bool:
         entry = self._entries.pop(number, None)
@@ -271,7 +271,7 @@ class MemoryQueue:
         entry = self._entries.get(number)
         if entry is None or entry.state is not State.WAITING:
             return None
-        lease = self._leases.get(entry.callback.order)
+        lease = self._leases.get(entry.line)
         other = lease is not None and lease.holder != holder and lease.ends_at > self._now()
         return None if other else entry
 

@@ -103,7 +103,7 @@ class RedisQueue:
             return fail()
         received_at = repr(callback.received_at)
         return self._accepting.add(
-            [name, callback.order, origin, callback.endpoint, received_at, record]
+            [name, callback.line, origin, callback.endpoint, received_at, record]
         )
 
     def _accept(self, batch: Sequence[list[Any]]) -> Deferred[Sequence[bool | Exception]]:
@@ -263,7 +263,7 @@ def _as_json(which: Filter, now: float) -> str:
         "state": which.state and which.state.value,
         "host": which.host,
         "endpoint": which.endpoint,
-        "line": which.order,
+        "order": which.order,
         "numbers": None if which.numbers is None else True,
         "before": None if which.older_than is None else now - which.older_than,
         "since": None if which.younger_than is None else now - which.younger_than,

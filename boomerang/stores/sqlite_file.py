@@ -108,6 +108,13 @@ SCHEMA: Final = (
         WHERE state = new.state;
     END;
     """,
+    # A line was an order, whatever the origin: leases on it end, their callbacks come once more.
+    """
+    DELETE FROM queue_leases;
+    UPDATE callbacks SET line = line || ' ' || origin;
+    UPDATE callbacks SET ready_at = due_at WHERE number IN (
+        SELECT min(number) FROM callbacks WHERE state = 'waiting' GROUP BY line);
+    """,
 )
 """Schema changes in order; ``user_version`` is how many of them a file has seen."""
 

@@ -57,7 +57,7 @@ class SqliteQueue:
             new = New(
                 record=encode(callback),
                 name=remembered_as(callback.key),
-                order=callback.order,
+                line=callback.line,
                 origin=callback.origin,
                 endpoint=callback.endpoint,
                 received_at=callback.received_at,

@@ -26,7 +26,7 @@ def look(
         "state = ?": which.state and which.state.value,
         "? IN (origin, rtrim(rtrim(origin, '0123456789'), ':'))": which.host,
         "endpoint = ?": which.endpoint,
-        "line = ?": which.order,
+        "line = ? || ' ' || origin": which.order,
         "received_at < ?": None if which.older_than is None else now - which.older_than,
         "received_at > ?": None if which.younger_than is None else now - which.younger_than,
     }

@@ -24,7 +24,7 @@ class New:
     """A callback that is to be accepted; ``name`` is what its key is remembered as."""
 
     name: str
-    order: str
+    line: str
     origin: str
     endpoint: str
     received_at: float
@@ -86,7 +86,7 @@ def _insert(connection: Connection, now: float, news: Sequence[New], *, after: i
     for number, new in enumerate(news, start=after + 1):
         size = len(new.record)
         rows.append(
-            (number, new.order, new.origin, new.endpoint, new.received_at, size, end + 1, new.name)
+            (number, new.line, new.origin, new.endpoint, new.received_at, size, end + 1, new.name)
         )
         end += size
     batch = as_json(rows)
@@ -118,7 +118,7 @@ def _insert(connection: Connection, now: float, news: Sequence[New], *, after: i
         (now, batch),
     )
     connection.execute("UPDATE queue SET newest = ?", (after + len(news),))
-    refresh(connection, {new.order for new in news})
+    refresh(connection, {new.line for new in news})
 
 
 def take(

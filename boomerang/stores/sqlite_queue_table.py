@@ -1,10 +1,10 @@
 """The table of the queue in an SQLite file.
 
 A callback is a row of ``callbacks``, and its record one of ``records``. The first that waits in
-each line (order) has ``ready_at``, when it may be taken: when it is due, or when the lease on its
-line ends; those behind have none. Triggers keep ``queue_totals``, and drop records. Each statement
-takes and gives a whole batch (see `boomerang.stores.sqlite_file.SqliteFile`); records go in as one
-long blob, of which each row cuts its part, and come out in hexadecimal.
+each line (`Callback.line`) has ``ready_at``, when it may be taken: when it is due, or when the
+lease on its line ends; those behind have none. Triggers keep ``queue_totals``, and drop records.
+Each statement takes and gives a whole batch (see `boomerang.stores.sqlite_file.SqliteFile`);
+records go in as one long blob, of which each row cuts its part, and come out in hexadecimal.
 """
 
 from __future__ import annotations

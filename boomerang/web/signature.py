@@ -8,7 +8,7 @@ that its `validate` raises for strange requests, are dealt with here.
 from __future__ import annotations
 
 import hmac
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from hashlib import sha256
 from typing import Final
@@ -17,7 +17,7 @@ from urllib.parse import parse_qs
 from attrs import field, frozen
 from twilio.request_validator import HMAC_SHA1, HMAC_SHA256, RequestValidator
 
-from boomerang.relay.resign import SETTINGS, SIGNATURE, Signer
+from boomerang.relay.resign import SETTINGS, SIGNATURE, Fields, Signer
 
 __all__ = ["SETTINGS", "SIGNATURE", "Keys", "Signed", "is_genuine", "signer_of"]
 
@@ -67,7 +67,7 @@ def signer_of(signed: Signed, keys: Keys) -> Signer | None:
     algorithm, key, secrets = _announced(signed.settings, keys)
     if algorithm not in (HMAC_SHA1, HMAC_SHA256) or not _body_unchanged(signed):
         return None
-    fields = _Fields(signed.form)
+    fields = Fields(signed.form)
     given = signed.signature.encode("utf-8", "replace")
     try:
         for base in signed.bases:
@@ -121,15 +121,3 @@ def _spellings(base: str) -> tuple[str, ...]:
         hosts = [host, f"{host}:{_PORTS.get(scheme, '443')}"]
     logins = [login + at, ""] if login else [""]
     return tuple(f"{scheme}://{login}{host}" for login in logins for host in hosts)
-
-
-class _Fields(dict[str, list[str]]):
-    """Form fields as the SDK likes to ask for them."""
-
-    def __init__(self, pairs: Iterable[tuple[str, str]]) -> None:
-        super().__init__()
-        for name, value in pairs:
-            self.setdefault(name, []).append(value)
-
-    def getall(self, name: str) -> list[str]:
-        return self[name]

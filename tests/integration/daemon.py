@@ -16,9 +16,15 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
-from tests.integration.caller import LIMIT, Answer, Caller, FailedCall, answers, get
+from twisted.internet import reactor
+from twisted.internet.task import deferLater
+
+from tests.integration.sockets import LIMIT, get
+from tests.integration.twilio import Answer, Caller, FailedCall, answers, let_pass
 
 T = TypeVar("T")
+
+_NOW: Final[Any] = reactor
 
 ROOT: Final = Path(__file__).resolve().parents[2]
 
@@ -47,9 +53,13 @@ def eventually(condition: Callable[[], T | None], *, within: float = LIMIT) -> T
     return found
 
 
-def until(instant: float) -> None:
-    """Let the time pass to an instant of the monotonic clock, where time itself is the matter."""
-    time.sleep(max(0.0, instant - time.monotonic()))
+async def in_due_time(condition: Callable[[], T | None], *, within: float = LIMIT) -> T:
+    """The same, while what plays in this process goes on."""
+    deadline = time.monotonic() + within
+    while not (found := condition()):
+        assert time.monotonic() < deadline, f"not within {within} s, last seen: {found!r}"
+        await deferLater(_NOW, 0.02)
+    return found
 
 
 def environment(more: Mapping[str, str] | None = None) -> dict[str, str]:
@@ -146,8 +156,8 @@ class Daemon:
         return False
 
     def fail(self, failed: FailedCall) -> Caller:
-        """Send one of Twilio's fallback requests, whose answer may take its time."""
-        return Caller(self.port, failed.request())
+        """Begin one of Twilio's fallback requests, whose answer may take its time."""
+        return Caller(failed.script, failed.fallback(self.port))
 
     def rescue(self, failed: FailedCall) -> Answer:
         """The answer to one of Twilio's fallback requests."""
@@ -158,9 +168,14 @@ class Daemon:
         return answers([self.fail(one) for one in failed])
 
     def hold(self, failed: Sequence[FailedCall]) -> list[Caller]:
-        """Send fallback requests; returns when as many requests are being held."""
+        """Make fallback requests; returns when as many are being held."""
         callers = [self.fail(one) for one in failed]
-        eventually(lambda: self.held() == len(callers))
+
+        def are_held() -> bool:
+            let_pass(0.01)
+            return self.held() == len(callers)
+
+        eventually(are_held)
         return callers
 
     def uses_its_store(self) -> bool:

@@ -8,14 +8,19 @@ import struct
 import threading
 import time
 from collections import Counter
-from http.client import HTTPConnection, HTTPException
+from http.client import HTTPException
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from itertools import pairwise
 from typing import Any, Final
-from urllib.parse import parse_qsl, quote, urlencode
+from urllib.parse import parse_qsl, quote
 
 from attrs import define, field, frozen
 from twilio.request_validator import RequestValidator
+
+from boomerang.standin.request import Envelope, Request, address, written
+from boomerang.standin.script import Webhook
+from tests.integration.sockets import asked
+from tests.relay.callbacks import status_fields
 
 PUBLIC: Final = "https://boomerang.example.com"
 
@@ -166,7 +171,11 @@ class Port:
 
 
 class Twilio:
-    """Sends the callbacks of call after call, each once, and notes which were acknowledged."""
+    """Sends the callbacks of call after call, each once, and notes which were acknowledged.
+
+    What it sends is written and signed by `boomerang.standin`; it is sent from threads, since the
+    tests block the reactor while daemons die and start.
+    """
 
     def __init__(self, ledger: Ledger, app: App, ports: Port, *, lines: int = 8) -> None:
         self._ledger = ledger
@@ -200,24 +209,13 @@ class Twilio:
 
     def _tell(self, call: str, sequence: int, chance: random.Random) -> None:
         account, token = list(TOKENS.items())[int(call[2:], 16) % len(TOKENS)]
-        form = {
-            "AccountSid": account,
-            "CallSid": call,
-            "CallStatus": "in-progress",
-            "SequenceNumber": str(sequence),
-            "From": "+15005550006",
-        }
-        target = "/relay?Url=" + quote(f"{self._app.url}/calls/{call}/ended?s={sequence}", safe="")
-        headers = {
-            "Host": PUBLIC.partition("://")[2],
-            "Content-Type": "application/x-www-form-urlencoded",
-            "X-Twilio-Signature": RequestValidator(token).compute_signature(PUBLIC + target, form),
-        }
-        port = chance.choice(self._ports.numbers)
-        connection = HTTPConnection("127.0.0.1", port, timeout=5)
+        form = status_fields(call, number=sequence, status="in-progress", account=account)
+        target = quote(f"{self._app.url}/calls/{call}/ended?s={sequence}", safe="")
+        url = f"{PUBLIC}/relay?Url={target}"
+        envelope = Envelope("voice", token=token, delivery=f"{call}-{sequence}")
+        request = written(Request(Webhook(url), tuple(form.items())), address(url), envelope)
         try:
-            connection.request("POST", target, urlencode(form), headers)
-            status = connection.getresponse().status
+            status = asked(chance.choice(self._ports.numbers), request, within=5).status
         except (OSError, HTTPException):
             self._ledger.unanswered += 1
             time.sleep(0.05)
@@ -226,5 +224,3 @@ class Twilio:
                 self._ledger.acknowledged.append((call, sequence))
             else:
                 self._ledger.refused[status] += 1
-        finally:
-            connection.close()

@@ -10,11 +10,15 @@ from pathlib import Path
 
 import pytest
 
-from tests.integration.caller import LIMIT, Caller, FailedCall
 from tests.integration.daemon import ANY_PORT, COMMAND, Daemon, Daemons, eventually, run
+from tests.integration.sockets import LIMIT
+from tests.integration.twilio import Caller, FailedCall, let_pass
 from tests.servers import RedisServer
 
 PASSED = ("--listen", "systemd:domain=INET:index=0", "--retry-wait", "0.3")
+
+SENT = 0.05
+"""Seconds in which a request has gone out."""
 
 LAUNCHER = """
 import os, sys
@@ -42,7 +46,8 @@ def test_connection_before_the_start(daemons: Daemons, listening: socket.socket)
     """A call that came while nobody was there is answered once the daemon is."""
     failed = FailedCall()
     port = listening.getsockname()[1]
-    early = Caller(port, failed.request())
+    early = Caller(failed.script, failed.fallback(port))
+    let_pass(SENT)
 
     daemon = activate(daemons, listening, "--store", "memory:").wait_until_ready()
 
@@ -61,6 +66,7 @@ def test_restart(daemons: Daemons, listening: socket.socket) -> None:
     assert first.exit_status() == 0
 
     between = first.fail(failed)
+    let_pass(SENT)
     again = activate(daemons, listening, *store).wait_until_ready()
 
     assert between.answer().decision == "give-up; attempt=2"
@@ -78,6 +84,7 @@ def test_restart_with_redis(daemons: Daemons, listening: socket.socket, tmp_path
         first.kill()
 
         between = first.fail(failed)
+        let_pass(SENT)
         again = activate(daemons, listening, *store).wait_until_ready()
 
         assert between.answer().decision == "give-up; attempt=2"

@@ -6,7 +6,6 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.integration.caller import LATE, FailedCall, answers
 from tests.integration.daemon import (
     ANY_PORT,
     COMMAND,
@@ -14,8 +13,8 @@ from tests.integration.daemon import (
     Daemons,
     ended,
     eventually,
-    until,
 )
+from tests.integration.twilio import LATE, FailedCall, answers, let_pass, until
 from tests.servers import RedisServer
 
 WAIT = 1.0
@@ -52,6 +51,7 @@ def test_crash(daemons: Daemons, store: str) -> None:
     failed = [FailedCall() for _ in range(50)]
     assert {answer.decision for answer in daemon.rescue_all(failed)} == {"retry; attempt=1"}
     others = [daemon.fail(FailedCall()) for _ in range(200)]
+    let_pass(0.05)
     daemon.kill()
 
     again = daemons.start(store=store)

@@ -10,8 +10,9 @@ from contextlib import suppress
 from itertools import count
 from pathlib import Path
 
-from tests.integration.caller import LATE, LIMIT, Caller, FailedCall
 from tests.integration.daemon import Daemon, Daemons, eventually
+from tests.integration.sockets import LIMIT, Connection
+from tests.integration.twilio import LATE, FailedCall
 
 SEED = 20261121
 
@@ -21,13 +22,16 @@ WAIT = 1.0
 
 PATHS = (b"/retry", b"/health", b"/metrics", b"/", b"/%ff", b"/retry/", b"//", b"*", b"/\xff\xfe")
 
+ANY = 80
+"""A port for the Host header, which says nothing here."""
+
 Rubbish = Callable[[random.Random], bytes]
 
 
 def genuine(chance: random.Random) -> bytes:
     """A request of Twilio's, one of a few callers'."""
     sid = f"CAff{chance.randrange(50):030x}"
-    return FailedCall(sid=sid, method=chance.choice(("GET", "POST"))).request()
+    return FailedCall(sid=sid, method=chance.choice(("GET", "POST"))).request(ANY)
 
 
 def noise(chance: random.Random) -> bytes:
@@ -107,24 +111,24 @@ def strange(chance: random.Random) -> bytes:
 KINDS: tuple[Rubbish, ...] = (genuine, noise, truncated, mangled, pipelined, huge, strange)
 
 
-def send_rubbish(daemon: Daemon, chance: random.Random) -> Caller:
+def send_rubbish(daemon: Daemon, chance: random.Random) -> Connection:
     """One connection with rubbish on it, sent at once or in pieces, and left as it may be."""
     rubbish = chance.choice(KINDS)(chance)
-    caller = Caller(daemon.port, b"")
-    caller.socket.settimeout(0.02)
+    connection = Connection(daemon.port)
+    connection.socket.settimeout(0.02)
     try:
         if chance.random() < 0.3:
             middle = chance.randrange(len(rubbish) + 1)
-            caller.socket.sendall(rubbish[:middle])
+            connection.socket.sendall(rubbish[:middle])
             rubbish = rubbish[middle:]
-        caller.socket.sendall(rubbish)
+        connection.socket.sendall(rubbish)
         if chance.random() < 0.5:
-            caller.socket.shutdown(socket.SHUT_WR)
+            connection.socket.shutdown(socket.SHUT_WR)
         if chance.random() < 0.2:
-            caller.socket.recv(100)
+            connection.socket.recv(100)
     except OSError:  # the other side has had enough of it
         pass
-    return caller
+    return connection
 
 
 def test_garbage(daemons: Daemons) -> None:
@@ -139,19 +143,18 @@ def test_garbage(daemons: Daemons) -> None:
         if time.monotonic() > deadline:
             break
         if number % 100 == 0:
-            left.append(daemon.fail(FailedCall()))
+            left.append(Connection(daemon.port, FailedCall().request(daemon.port)))
         lost.append(send_rubbish(daemon, chance))
         if len(lost) > 50:
             gone = lost.pop(chance.randrange(len(lost)))
-            chance.choice((Caller.hang_up, Caller.reset))(gone)
+            chance.choice((Connection.close, Connection.reset))(gone)
     for gone in lost:
         gone.reset()
 
     assert number > 300, "that was no fuzzing worth the name"
-    for caller in left:
-        answer = caller.read()
-        assert answer.decision == "retry; attempt=1"
-        caller.hang_up()
+    for waiting in left:
+        assert waiting.reply().headers["boomerang-decision"] == "retry; attempt=1"
+        waiting.close()
     failed = FailedCall()
     answer = daemon.rescue(failed)
     assert answer.redirect == ("POST", failed.error_url)

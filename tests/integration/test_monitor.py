@@ -18,10 +18,11 @@ from twisted.web.server import Site
 
 from tests.fakes.librato import TOKEN, USER, FakeLibrato
 from tests.fakes.otlp import Collector
-from tests.integration.caller import LATE, get
 from tests.integration.daemon import Daemon, Daemons, run
 from tests.integration.daemon import eventually as wait_for
+from tests.integration.sockets import get
 from tests.integration.test_start import TOOL
+from tests.integration.twilio import LATE
 from tests.monitor.notify.listener import Listener, listening
 from tests.servers import HOST, eventually
 from tests.web_servers import Asked, Caller, closed_port, page, serving

@@ -2,51 +2,61 @@
 
 from __future__ import annotations
 
-import re
-import time
 from collections.abc import Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import nullcontext
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from threading import Thread
 from typing import Any
 
 import attrs
 import pytest
 from attrs import frozen
+from twisted.internet.defer import Deferred, gatherResults
 
-from tests.integration.caller import LATE, LIMIT, Answer, Caller, FailedCall, answers
-from tests.integration.daemon import COMMAND, Daemon, Daemons, ended, eventually, until
+from boomerang.standin import Outcome, Played
+from boomerang.standin.verbs import Redirect
+from tests.integration.app import App
+from tests.integration.daemon import COMMAND, Daemon, Daemons, ended, eventually, in_due_time
+from tests.integration.playing import call, heard, message, playing, said
+from tests.integration.sockets import Connection
+from tests.integration.twilio import (
+    LATE,
+    Answer,
+    Caller,
+    FailedCall,
+    answers,
+    let_pass,
+    until,
+)
 from tests.servers import RedisServer, free_port
 
 WAIT = 1.0
 """Seconds that the module's daemon holds a call."""
+
+METHODS = ("GET", "POST")
 
 APOLOGY = "https://twimlets.example.com/message?Message%5B0%5D=Sorry&"
 
 
 @frozen
 class Unconfigured:
-    """A daemon that was told its port alone, and the answer that it gives to one call."""
+    """A daemon that was told its port alone, and one call that it holds."""
 
     daemon: Daemon
     port: int
     failed: FailedCall
-    answer: Future[Answer]
+    caller: Caller
 
 
 @pytest.fixture(scope="module", autouse=True)
 def unconfigured(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Unconfigured]:
     """Begins with the module, so that its 8 seconds pass while the other tests run."""
     port = free_port()
-    with (
-        ended(Daemons(tmp_path_factory.mktemp("unconfigured"))) as daemons,
-        ThreadPoolExecutor(1) as thread,
-    ):
+    with ended(Daemons(tmp_path_factory.mktemp("unconfigured"))) as daemons:
         daemon = daemons.launch(*COMMAND, more={"PORT": str(port)}).wait_until_ready()
         failed = FailedCall()
-        yield Unconfigured(daemon, port, failed, thread.submit(daemon.rescue, failed))
+        caller = daemon.fail(failed)
+        let_pass(0.05)
+        yield Unconfigured(daemon, port, failed, caller)
 
 
 def held_for(answer: Answer, seconds: float) -> bool:
@@ -62,7 +72,7 @@ def of_each_kind(**about: Any) -> list[FailedCall]:
     """A call and a message, each told of by GET and by POST."""
     return [
         FailedCall(method=method, product=product, **about)
-        for method in ("GET", "POST")
+        for method in METHODS
         for product in ("voice", "messaging")
     ]
 
@@ -74,8 +84,6 @@ def test_first_failure(daemon: Daemon) -> None:
     for answer in daemon.rescue_all(of_each_kind(error_url=url)):
         assert (answer.status, answer.decision) == (200, "retry; attempt=1")
         assert answer.redirect == ("POST", url)
-        assert answer.headers["content-type"] == "text/xml; charset=utf-8"
-        assert answer.headers["cache-control"] == "no-store"
         assert held_for(answer, WAIT)
 
 
@@ -86,15 +94,33 @@ def test_method_of_the_second_chance(daemon: Daemon) -> None:
     assert daemon.rescue(failed).redirect == ("GET", failed.error_url)
 
 
-def test_second_failure(daemon: Daemon) -> None:
-    """What fails again gets Twilio's standard message, at once."""
-    failed = of_each_kind()
-    daemon.rescue_all(failed)
+def of_both_kinds(daemon: Daemon, app: App) -> list[Deferred[Played]]:
+    """A call and a message, each with a fallback by GET and by POST, being played."""
+    return [playing(kind(app, daemon, method)) for method in METHODS for kind in (call, message)]
 
-    for answer in daemon.rescue_all(failed):
-        assert (answer.status, answer.decision) == (500, "give-up; attempt=2")
-        assert "<" not in answer.body
-        assert came_at_once(answer)
+
+async def test_second_chance(daemon: Daemon, app: App) -> None:
+    """An app that is back when the call is sent back to it has saved it."""
+    begun = of_both_kinds(daemon, app)
+    await app.wake_after(WAIT * 0.6)
+
+    for played in await gatherResults(begun):
+        assert played.outcome is Outcome.SAVED
+        assert [one.decision for one in said(played)] == ["retry; attempt=1"]
+        assert heard(played) in (["Hello"], ["Thanks"])
+
+
+async def test_second_failure(daemon: Daemon, app: App) -> None:
+    """What fails again gets Twilio's standard message, at once."""
+    begun = of_both_kinds(daemon, app)
+
+    for played in await gatherResults(begun):
+        assert played.outcome is Outcome.LOST
+        held, given_up = said(played)
+        assert held.decision == "retry; attempt=1"
+        assert (given_up.status, given_up.decision) == (500, "give-up; attempt=2")
+        assert given_up.seconds < LATE
+        assert heard(played) in (["standard message"], [])
 
 
 def test_second_failure_with_fallback(daemon: Daemon) -> None:
@@ -176,14 +202,19 @@ def test_everybody_fails_in_the_same_second(daemon: Daemon) -> None:
 
 def test_connection_is_kept(daemon: Daemon) -> None:
     """Twilio may send the next failure on the connection of the last one."""
-    failed = FailedCall()
-    caller = daemon.fail(failed)
-    assert caller.answer().decision == "retry; attempt=1"
+    request = FailedCall().request(daemon.port)
+    connection = Connection(daemon.port, request)
+    first = connection.reply()
+    assert (first.status, first.headers["boomerang-decision"]) == (200, "retry; attempt=1")
+    assert first.headers["content-type"] == "text/xml; charset=utf-8"
+    assert first.headers["cache-control"] == "no-store"
 
-    caller.send(failed.request())
+    connection.send(request)
 
-    assert caller.answer().decision == "give-up; attempt=2"
-    caller.hang_up()
+    second = connection.reply()
+    assert (second.status, second.headers["boomerang-decision"]) == (500, "give-up; attempt=2")
+    assert "<" not in second.body
+    connection.close()
 
 
 def test_no_configuration_at_all(unconfigured: Unconfigured) -> None:
@@ -191,7 +222,7 @@ def test_no_configuration_at_all(unconfigured: Unconfigured) -> None:
     daemon = unconfigured.daemon
     failed = unconfigured.failed
 
-    answer = unconfigured.answer.result(LIMIT)
+    answer = unconfigured.caller.answer()
 
     assert daemon.port == unconfigured.port
     assert answer.redirect == ("POST", failed.error_url)
@@ -200,71 +231,39 @@ def test_no_configuration_at_all(unconfigured: Unconfigured) -> None:
     assert (daemon.directory / "boomerang.db").is_file()
 
 
-class App:
-    """An app with a health page: 503 until it is awake."""
-
-    def __init__(self) -> None:
-        app = self
-
-        class Page(BaseHTTPRequestHandler):
-            def do_GET(self) -> None:
-                self.send_response(200 if app.awoke_at else 503)
-                self.send_header("Content-Length", "0")
-                self.end_headers()
-
-            def log_message(self, *_: object) -> None: ...
-
-        self.awoke_at = 0.0
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Page)
-        self.health = f"http://127.0.0.1:{self.server.server_port}/health"
-        self.error_url = f"http://127.0.0.1:{self.server.server_port}/voice"
-
-    def wake(self) -> None:
-        self.awoke_at = time.monotonic()
-
-
-@pytest.fixture
-def app() -> Iterator[App]:
-    """An app that sleeps."""
-    app = App()
-    thread = Thread(target=app.server.serve_forever, args=(0.05,))
-    thread.start()
-    yield app
-    app.server.shutdown()
-    thread.join()
-    app.server.server_close()
-
-
-def test_app_that_wakes(daemons: Daemons, app: App) -> None:
+async def test_app_that_wakes(daemons: Daemons, app: App) -> None:
     """An app that wakes after 2 s has its calls within a second, whatever the wait would be."""
-    daemon = daemons.start("--retry-probe", app.health, wait=12)
-    callers = daemon.hold([FailedCall(error_url=app.error_url) for _ in range(20)])
-    until(callers[0].sent_at + 2)
-    app.wake()
+    daemon = daemons.start("--retry-probe", app.url("/health"), wait=12)
+    begun = [playing(call(app, daemon)) for _ in range(20)]
+    await app.wake_after(2)
 
-    for answer in answers(callers):
-        assert answer.redirect == ("POST", app.error_url)
-        assert answer.at - app.awoke_at < 1 + LATE
+    for played in await gatherResults(begun):
+        assert played.outcome is Outcome.SAVED
+    came = [at for at, path in app.asked if path == "/voice" and at >= app.awoke_at]
+    assert len(came) == 20
+    assert max(came) - app.awoke_at < 1 + LATE
 
 
-def test_app_that_is_known_to_be_dead(daemons: Daemons, app: App) -> None:
+async def test_app_that_is_known_to_be_dead(daemons: Daemons, app: App) -> None:
     """While a check of the app is down its callers hear the apology at once, and none is held."""
     file = daemons.directory / "dead.toml"
     file.write_text(
         '[retry]\ncircuit = true\nfallback = "apology"\n'
-        f'[[check]]\nname = "app"\nurl = "{app.health}"\ninterval = 0.2\nfailures = 1\n'
+        f'[[check]]\nname = "app"\nurl = "{app.url("/health")}"\ninterval = 0.2\nfailures = 1\n'
     )
     daemon = daemons.start("--config", str(file), wait=5)
-    eventually(lambda: daemon.health()["circuits"])
+    await in_due_time(lambda: daemon.health()["circuits"])
 
-    answer = daemon.rescue(FailedCall(error_url=app.error_url))
+    played = await playing(call(app, daemon))
 
+    (answer,) = said(played)
     assert (answer.status, answer.decision) == (200, "apology; attempt=0")
-    assert "<Say>We are sorry" in answer.body
-    assert came_at_once(answer)
+    assert answer.seconds < LATE
+    (words,) = heard(played)
+    assert words.startswith("We are sorry")
     assert "reason=dead" in daemon.log()
     app.wake()
-    eventually(lambda: not daemon.health()["circuits"])
+    await in_due_time(lambda: not daemon.health()["circuits"])
     assert daemon.held() == 0
 
 
@@ -273,7 +272,7 @@ def test_another_instance(daemons: Daemons, app: App, tmp_path: Path, kind: str)
     """A call that is held in turns may come back to any instance on the same store."""
     file = daemons.directory / "turns.toml"
     file.write_text(
-        f'[retry]\nprobe = "{app.health}"\nhold_limit = 60\nhold_message = "One moment."\n'
+        f'[retry]\nprobe = "{app.url("/health")}"\nhold_limit = 60\nhold_message = "One moment."\n'
     )
     with RedisServer(tmp_path) if kind == "redis" else nullcontext() as redis:
         store = redis.url() if redis else f"sqlite:{tmp_path / 'shared.db'}"
@@ -282,11 +281,13 @@ def test_another_instance(daemons: Daemons, app: App, tmp_path: Path, kind: str)
 
         def comes_back() -> Answer | None:
             """The answer of the other one, once they have agreed on the key of their tokens."""
-            failed = FailedCall(error_url=app.error_url)
+            failed = FailedCall(error_url=app.url("/voice"))
             told = one.rescue(failed)
             assert told.decision == "hold; attempt=1"
-            (back,) = re.findall("/retry/continue[^<]+", told.body)
-            answer = Caller(other.port, failed.returning(back)).answer()
+            (back,) = [verb.to for verb in told.document.verbs if isinstance(verb, Redirect)]
+            target = back.url.partition(str(one.port))[2]
+            assert target.startswith("/retry/continue")
+            answer = Caller(failed.script, failed.returning(other.port, target)).answer()
             return answer if answer.status == 200 else None
 
-        assert eventually(comes_back).redirect == ("POST", app.error_url)
+        assert eventually(comes_back).redirect == ("POST", app.url("/voice"))

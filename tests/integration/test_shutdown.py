@@ -7,8 +7,9 @@ import socket
 
 import pytest
 
-from tests.integration.caller import LATE, Caller, FailedCall, answers, unanswered
 from tests.integration.daemon import Daemons, eventually
+from tests.integration.sockets import Connection
+from tests.integration.twilio import LATE, FailedCall, answers, unanswered
 
 TERM, INT = signal.SIGTERM, signal.SIGINT
 
@@ -88,18 +89,18 @@ def test_second_interrupt(daemons: Daemons, first: signal.Signals) -> None:
 def test_nobody_waits(daemons: Daemons) -> None:
     """Connections that rest, or whose request is never finished, do not delay the end."""
     daemon = daemons.start()
-    resting = Caller(daemon.port, HEALTH)
-    assert resting.answer().status == 200
-    silent = Caller(daemon.port, b"")
-    half_a_head = Caller(daemon.port, b"POST /retry HTTP/1.1\r\nHo")
-    half_a_body = Caller(daemon.port, FailedCall().request()[:-20])
+    resting = Connection(daemon.port, HEALTH)
+    assert resting.reply().status == 200
+    silent = Connection(daemon.port, b"")
+    half_a_head = Connection(daemon.port, b"POST /retry HTTP/1.1\r\nHo")
+    half_a_body = Connection(daemon.port, FailedCall().request(daemon.port)[:-20])
 
     daemon.signal(TERM)
 
     assert daemon.exit_status(within=PROMPT) == 0
-    for caller in (resting, silent, half_a_head, half_a_body):
-        assert caller.is_closed()
-        caller.hang_up()
+    for connection in (resting, silent, half_a_head, half_a_body):
+        assert connection.is_closed()
+        connection.close()
 
 
 def test_request_that_is_still_coming(daemons: Daemons) -> None:
@@ -107,14 +108,15 @@ def test_request_that_is_still_coming(daemons: Daemons) -> None:
     daemon = daemons.start(wait=1)
     (held,) = daemon.hold([FailedCall()])
     failed = FailedCall()
-    late = Caller(daemon.port, failed.request()[:-20])
+    late = Connection(daemon.port, failed.request(daemon.port)[:-20])
     assert daemon.status() == "ok"
 
     daemon.signal(TERM)
     eventually(daemon.is_refusing)
-    late.socket.sendall(failed.request()[-20:])
+    late.send(failed.request(daemon.port)[-20:])
 
-    assert [answer.decision for answer in answers([held, late])] == ["retry; attempt=1"] * 2
+    assert held.answer().decision == "retry; attempt=1"
+    assert late.reply().headers["boomerang-decision"] == "retry; attempt=1"
     assert daemon.exit_status(within=PROMPT) == 0
 
 
@@ -137,13 +139,13 @@ def test_health_while_stopping(daemons: Daemons) -> None:
     """Whoever is still connected learns that this process is about to end."""
     daemon = daemons.start(wait=1)
     (held,) = daemon.hold([FailedCall()])
-    asking = Caller(daemon.port, HEALTH[:-2])
+    asking = Connection(daemon.port, HEALTH[:-2])
     assert daemon.status() == "ok"
 
     daemon.signal(TERM)
     eventually(daemon.is_refusing)
-    asking.socket.sendall(HEALTH[-2:])
-    answer = asking.answer()
+    asking.send(HEALTH[-2:])
+    answer = asking.reply()
 
     assert (answer.status, '"stopping"' in answer.body) == (503, True)
     assert answer.headers["connection"] == "close"

@@ -10,8 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.integration.caller import LATE, FailedCall, get
 from tests.integration.daemon import ANY_PORT, COMMAND, LISTENING, Daemons, eventually, run
+from tests.integration.sockets import get
+from tests.integration.twilio import LATE, FailedCall
 
 TOOL = (sys.executable, "-c", "import sys; from boomerang.cli import main; sys.exit(main())")
 """The console script ``boomerang``, which is not there when the checkout is not installed."""

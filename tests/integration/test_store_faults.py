@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.integration.caller import LATE, Answer, FailedCall, answers
 from tests.integration.daemon import Daemon, Daemons, eventually
+from tests.integration.twilio import LATE, Answer, FailedCall, answers
 from tests.servers import RedisServer, SentinelGroup
 
 WAIT = 0.3

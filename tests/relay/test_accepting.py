@@ -12,12 +12,12 @@ from boomerang.relay.accepting import LARGEST, Accepting, BadCallback, Incoming,
 from boomerang.relay.callback import Callback
 from boomerang.settings import Sources, load_settings
 from boomerang.web.form import FORM
-from tests.relay.callbacks import ACCOUNT
+from tests.relay.callbacks import ACCOUNT, status_fields
 
 CALL = f"CA{1:032x}"
 MESSAGE = f"SM{1:032x}"
 APP = "https://app.example.com/calls/1/call_ended?session=5"
-FIELDS = {"AccountSid": ACCOUNT, "CallSid": CALL, "CallStatus": "completed", "SequenceNumber": "3"}
+FIELDS = status_fields(CALL, number=3)
 
 ENDPOINTS = """
 [[endpoint]]

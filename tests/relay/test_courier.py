@@ -65,6 +65,23 @@ def test_order() -> None:
     assert ordered == [first.key, first.key, second.key, third.key]
 
 
+def test_order_of_one_host() -> None:
+    """A host that takes none of a call's callbacks does not delay those for another host."""
+    bench = Bench()
+    order = f"CA{9:032x}"
+    dead, behind, other = (
+        a_callback(n, order=order, url=f"https://{host}.example.com/ended")
+        for n, host in enumerate(("dead", "dead", "other"), start=1)
+    )
+    bench.start(dead, behind, other)
+    bench.app.answer(dead.key, DOWN)
+    bench.app.answer(other.key, GOOD)
+    bench.wait(0.5)
+    assert bench.app.keys == [dead.key, other.key]
+    bench.wait(1)
+    assert bench.app.keys == [dead.key, other.key, dead.key]
+
+
 def test_schedule() -> None:
     """It is tried again as the schedule says, and in the end it is a dead letter."""
     bench = Bench()

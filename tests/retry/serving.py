@@ -23,6 +23,13 @@ from boomerang.retry.request import FailedRequest, parse_failed_request
 from boomerang.retry.service import Arrival, RetryService
 from boomerang.settings import RetrySettings
 from boomerang.settings.endpoints import Endpoint
+from boomerang.standin.script import (
+    Call,
+    Message,
+    Webhook,
+    failure_parameters,
+    standard_parameters,
+)
 from boomerang.stores.failsafe import FailsafeStore
 from boomerang.stores.interfaces import (
     Claim,
@@ -57,10 +64,11 @@ def failure(
     fallback: str | None = None,
 ) -> FailedRequest:
     """A call that failed; a message if the SID begins with SM, who knows what without any."""
-    name = "MessageSid" if sid.startswith("SM") else "CallSid"
-    sids = [("AccountSid", "AC1"), (name, sid)] if sid else []
+    kind = Message if sid.startswith("SM") else Call
+    script = kind(first=Webhook(url), account_sid="AC1", sid=sid)
+    about = standard_parameters(script) if sid else ()
     options = [("FallbackUrl", fallback)] if fallback else []
-    return parse_failed_request([("ErrorCode", code), ("ErrorUrl", url), *sids], options)
+    return parse_failed_request([*about, *failure_parameters(int(code), url)], options)
 
 
 @frozen

@@ -16,6 +16,13 @@ from boomerang.retry.request import (
     is_same_address,
     parse_failed_request,
 )
+from boomerang.standin.script import (
+    Call,
+    Message,
+    Webhook,
+    failure_parameters,
+    standard_parameters,
+)
 from boomerang.urls import parse_url
 
 AC = "AC00000000000000000000000000000001"
@@ -23,30 +30,12 @@ CA = "CA00000000000000000000000000000001"
 SM = "SM00000000000000000000000000000001"
 URL = "https://app.example.com/voice?x=1&y=2"
 
-CALL = {
-    "AccountSid": AC,
-    "ApiVersion": "2010-04-01",
-    "CallSid": CA,
-    "CallStatus": "ringing",
-    "Direction": "inbound",
-    "ErrorCode": "11200",
-    "ErrorUrl": URL,
-    "From": "+15005550006",
-    "To": "+15005550001",
-}
-MESSAGE = {
-    "AccountSid": AC,
-    "Body": "Hello",
-    "ErrorCode": "11200",
-    "ErrorUrl": URL,
-    "From": "+15005550006",
-    "MessageSid": SM,
-    "NumMedia": "0",
-    "SmsMessageSid": SM,
-    "SmsSid": SM,
-    "To": "+15005550001",
-}
-BARE = {"ErrorCode": "11200", "ErrorUrl": URL}
+FAILURE = failure_parameters(11200, URL)
+CALL = dict(standard_parameters(Call(first=Webhook(URL), account_sid=AC, sid=CA)) + FAILURE)
+MESSAGE = dict(
+    standard_parameters(Message(first=Webhook(URL), account_sid=AC, sid=SM, body="Hello")) + FAILURE
+)
+BARE = dict(FAILURE)
 
 NO_CODE = "ErrorCode is missing: this is not a fallback request of Twilio's"
 NO_URL = "ErrorUrl is missing: this is not a fallback request of Twilio's"

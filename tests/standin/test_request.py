@@ -9,22 +9,12 @@ import pytest
 from boomerang.standin.request import Address, Envelope, Request, address, written
 from boomerang.standin.script import MESSAGING, VOICE, Pairs, Webhook
 from boomerang.urls import BadUrl
+from tests.vectors import TOKEN, F
 
 PARAMETERS = (("CallSid", "CA1"), ("Body", "Grüße & mehr"), ("FromCity", ""))
 RESULTS = (("Digits", "1"),)
 ENVELOPE = Envelope(product=VOICE, token=None, delivery="d-1")
 
-F = (
-    ("AccountSid", "AC00000000000000000000000000000001"),
-    ("ApiVersion", "2010-04-01"),
-    ("CallSid", "CA00000000000000000000000000000001"),
-    ("CallStatus", "ringing"),
-    ("Direction", "inbound"),
-    ("ErrorCode", "11200"),
-    ("ErrorUrl", "https://app.example.com/voice?x=1&y=2"),
-    ("From", "+15005550006"),
-    ("To", "+15005550001"),
-)
 RETRY = "https://boomerang.example.com/retry"
 SORRY = "FallbackUrl=https%3A%2F%2Fstatic.example.com%2Fsorry.xml"
 
@@ -124,7 +114,7 @@ def test_get(url: str, lead: str) -> None:
 )
 def test_signature(method: str, url: str, expected: str) -> None:
     """With a token requests are signed: the vectors of reference/twilio.md §5 for ``/retry``."""
-    _, headers, _ = sent(url, method, F, envelope=Envelope(VOICE, "12345", "d-1"))
+    _, headers, _ = sent(url, method, F, envelope=Envelope(VOICE, TOKEN, "d-1"))
     assert headers["X-Twilio-Signature"] == expected
 
 
@@ -132,7 +122,7 @@ def test_signed_port() -> None:
     """Messages are signed with the port, calls over https are not (reference/twilio.md §5)."""
     url = "https://a.com:8443/sms"
     voice, messaging = (
-        sent(url, envelope=Envelope(product, "12345", "d-1"))[1]["X-Twilio-Signature"]
+        sent(url, envelope=Envelope(product, TOKEN, "d-1"))[1]["X-Twilio-Signature"]
         for product in (VOICE, MESSAGING)
     )
     assert voice != messaging

@@ -6,14 +6,8 @@ import pytest
 
 from boomerang.standin.script import MESSAGING, VOICE, Pairs
 from boomerang.standin.signing import signature, signed_url
+from tests.vectors import TOKEN, P
 
-P = (
-    ("CallSid", "CA1234567890ABCDE"),
-    ("Caller", "+14158675309"),
-    ("Digits", "1234"),
-    ("From", "+14158675309"),
-    ("To", "+18005551212"),
-)
 U = "https://mycompany.com/myapp.php?foo=1&bar=2"
 
 
@@ -37,7 +31,7 @@ U = "https://mycompany.com/myapp.php?foo=1&bar=2"
 )
 def test_vectors(url: str, form: Pairs, expected: str) -> None:
     """The signature is the one that Twilio publishes for the request."""
-    assert signature("12345", url, form) == expected
+    assert signature(TOKEN, url, form) == expected
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,6 @@ from urllib.parse import urlencode
 
 from attrs import evolve, field, frozen
 from klein import Klein
-from twilio.request_validator import RequestValidator
 from twisted.internet.address import IPv4Address
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.error import ConnectionAborted, ConnectionDone
@@ -27,6 +26,8 @@ from twisted.python.failure import Failure
 from boomerang.host import Host
 from boomerang.service import build
 from boomerang.settings import Sources, load_settings
+from boomerang.standin import signing
+from boomerang.standin.script import Call, Webhook, failure_parameters, standard_parameters
 from boomerang.web.reply import Reply
 from boomerang.web.routes import Routes, route
 from boomerang.web.site import GuardedRequest, GuardedSite
@@ -36,18 +37,11 @@ CALL: Final = "CA00000000000000000000000000000001"
 MESSAGE: Final = "SM00000000000000000000000000000001"
 APP: Final = "https://app.example.com/voice?x=1&y=2"
 
-FIELDS: Final = {
-    "AccountSid": ACCOUNT,
-    "ApiVersion": "2010-04-01",
-    "CallSid": CALL,
-    "CallStatus": "ringing",
-    "Direction": "inbound",
-    "ErrorCode": "11200",
-    "ErrorUrl": APP,
-    "From": "+15005550006",
-    "To": "+15005550001",
-}
-"""A fallback request of a call; twilio.md's own signature vectors are made with it."""
+FIELDS: Final = dict(
+    standard_parameters(Call(first=Webhook(APP), account_sid=ACCOUNT, sid=CALL))
+    + failure_parameters(11200, APP)
+)
+"""A fallback request of a call."""
 
 EPOCH: Final = 1_800_000_000.0
 """What the daemon's wall clock says when its other one stands at 0."""
@@ -328,4 +322,4 @@ def get(target: str, fields: Mapping[str, str], headers: Sequence[tuple[str, str
 
 def signature(url: str, fields: Mapping[str, str], *, token: str) -> tuple[str, str]:
     """The header by which Twilio shows that the request is its own."""
-    return "X-Twilio-Signature", str(RequestValidator(token).compute_signature(url, fields))
+    return signing.SIGNATURE, signing.signature(token, url, tuple(fields.items()))

@@ -13,20 +13,11 @@ from hypothesis import strategies as st
 from twilio.request_validator import HMAC_SHA1, HMAC_SHA256, RequestValidator
 
 from boomerang.web.signature import SETTINGS, SIGNATURE, Keys, Signed, is_genuine
-from tests.web.driving import FIELDS
+from tests.vectors import TOKEN, F, P
 
-TOKEN = "12345"
 KEYS = Keys(tokens=(TOKEN,))
 
 TARGET = "/myapp.php?foo=1&bar=2"
-P = (
-    ("CallSid", "CA1234567890ABCDE"),
-    ("Caller", "+14158675309"),
-    ("Digits", "1234"),
-    ("From", "+14158675309"),
-    ("To", "+18005551212"),
-)
-F = tuple(FIELDS.items())
 SORRY = "FallbackUrl=https%3A%2F%2Fstatic.example.com%2Fsorry.xml"
 HOST = "https://mycompany.com"
 BOOMERANG = "https://boomerang.example.com"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from functools import partial
 
 import pytest
@@ -12,6 +11,7 @@ from twisted.internet.defer import Deferred
 from boomerang.monitor.libraries import daemon_threads
 from boomerang.monitor.notify.message import Message
 from boomerang.monitor.notify.sending import channels, url_problems
+from tests.logging_heard import logging_heard
 from tests.monitor.notify.listener import Listener, listening
 from tests.servers import HOST, free_port
 
@@ -96,29 +96,11 @@ def test_twice() -> None:
     assert list(url_problems(urls)) == ["notify.urls: number 3 (json) is the same as number 1"]
 
 
-class Heard(logging.Handler):
-    """Keeps what the root logger hears."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.messages: list[str] = []
-
-    def emit(self, record: logging.LogRecord) -> None:
-        self.messages.append(record.getMessage())
-
-
 async def test_quiet() -> None:
     """Apprise's own words, URLs included, reach no log that somebody set up."""
-    heard, root = Heard(), logging.getLogger()
-    before = root.level
-    root.addHandler(heard)
-    root.setLevel(logging.DEBUG)
-    try:
+    with logging_heard() as messages:
         assert list(url_problems(["slack://hush"]))
         assert await send(f"json://{HOST}:{free_port()}/hush") is False
         async with listening(Listener(status=500)) as where:
             assert await send(f"json://{where}/hush") is False
-    finally:
-        root.removeHandler(heard)
-        root.setLevel(before)
-    assert heard.messages == []
+    assert messages == []

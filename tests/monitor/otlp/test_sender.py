@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -21,6 +20,7 @@ from boomerang.monitor.otlp.sender import Sender, metrics_url
 from boomerang.monitor.otlp.service import NotTaken
 from tests.fakes.otlp import Collector
 from tests.fakes.rotel import Rotel
+from tests.logging_heard import logging_heard
 from tests.monitor.otlp.noting import busy_totals
 from tests.servers import HOST, eventually, free_port
 
@@ -189,27 +189,8 @@ async def test_the_sdks_own_variables(monkeypatch: pytest.MonkeyPatch) -> None:
     assert {name: os.environ.get(name) for name in variables} == variables
 
 
-class Heard(logging.Handler):
-    """Keeps what the root logger hears."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.messages: list[str] = []
-
-    def emit(self, record: logging.LogRecord) -> None:
-        self.messages.append(record.getMessage())
-
-
 async def test_quiet() -> None:
     """The SDK's own words about its trouble, URLs included, reach no log that somebody set up."""
-    heard, root = Heard(), logging.getLogger()
-    before = root.level
-    root.addHandler(heard)
-    root.setLevel(logging.DEBUG)
-    try:
-        with pytest.raises(NotTaken):
-            await send(f"http://{HOST}:{free_port()}", timeout=0.1)
-    finally:
-        root.removeHandler(heard)
-        root.setLevel(before)
-    assert heard.messages == []
+    with logging_heard() as messages, pytest.raises(NotTaken):
+        await send(f"http://{HOST}:{free_port()}", timeout=0.1)
+    assert messages == []
