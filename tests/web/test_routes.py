@@ -163,7 +163,7 @@ def test_instances_are_not_mixed_up() -> None:
         ("GET", "/nowhere", 404),
         ("GET", "/%ff", 404),
         ("GET", "//retry//", 404),
-        ("GET", "/status", 404),
+        ("GET", "/statuses", 404),
         ("PUT", "/retry", 405),
         ("HEAD", "/retry", 405),
         ("OPTIONS", "/retry", 405),
