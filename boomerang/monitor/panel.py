@@ -110,6 +110,11 @@ class Panel:
         """What the check depends on and what is down: it is affected if there is any."""
         return causes(name, self._above, self._down(self._above[name], now))
 
+    def last(self, name: str) -> Result | None:
+        """What the last run of a check has found."""
+        results = self._watched[name].results
+        return results[-1] if results else None
+
     def uptimes(self) -> Mapping[str, Uptime]:
         return {name: watched.uptime for name, watched in self._watched.items()}
 

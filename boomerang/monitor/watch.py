@@ -79,6 +79,7 @@ class Watch(Service):
         self._restored = False
         self._store_answered = clock.seconds()
         self._trouble = ""
+        self._brought: dict[str, Result] = {}
         self._uptimes_written = clock.seconds()
 
     def startService(self) -> None:
@@ -104,10 +105,14 @@ class Watch(Service):
         return self.leads and self._pace.is_kept()
 
     def hear(self, name: str, result: Result) -> None:
-        """Take in the result of a check that is made elsewhere; ignored while another watches."""
+        """Take in the result of a check that is made elsewhere; kept while another watches, since
+        there may be none for a day if this process has to take over."""
         check = self.panel.checks[name]
-        if self.leads and check.kind == BROUGHT and not self._is_paused(check):
-            self._take(check, result)
+        if check.kind == BROUGHT and not self._is_paused(check):
+            if self.leads:
+                self._take(check, result)
+            else:
+                self._brought[name] = result
 
     async def _round(self) -> None:
         try:
@@ -148,6 +153,11 @@ class Watch(Service):
             self.leads = True
             self._pace.start()
             self._log.info("watching {checks} checks", checks=len(self.panel.checks))
+            brought, self._brought = self._brought, {}
+            for name, result in brought.items():
+                last = self.panel.last(name)
+                if last is None or last.at < result.at:  # else another's was newer
+                    self.hear(name, result)
 
     async def _restore(self) -> None:
         """Go on where another watch has ended; that may be some time after having taken over."""

@@ -61,7 +61,25 @@ def test_heard_by_the_watch() -> None:
     assert bench.heard.outages == []  # another process may be watching
     bench.watch.startService()
     clock.pump([1.0] * 100)
-    bench.watch.hear(NAME, bad)
+    assert bench.heard.outages == [f"+{NAME}"]
     bench.watch.hear(NAME, result_of(Standing(at=2.0), now=2.0))
     assert bench.heard.outages == [f"+{NAME}", f"-{NAME}"]
     assert bench.watch.at_work()
+
+
+def test_an_older_audit() -> None:
+    """Who takes over does not tell of an audit that is older than what the other one has told."""
+    (check,) = account_check(DAILY)
+    clock = Clock()
+    notes = MemoryNotes(clock)
+    first = Bench([check], notes, clock=clock, holder="one")
+    second = Bench([check], notes, clock=clock, holder="two")
+    for bench in (first, second):
+        bench.watch.startService()
+    second.watch.hear(NAME, result_of(Standing(at=1.0, gaps={"missing": 1}), now=1.0))
+    first.watch.hear(NAME, result_of(Standing(at=2.0), now=2.0))
+    first.watch.stopService()
+    clock.pump([1.0] * 10)
+    assert second.watch.leads
+    assert second.heard.outages == []
+    assert [each.well for each in second.view(NAME).results] == [True]
