@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from twisted.internet.interfaces import IDelayedCall, IPushProducer
 from twisted.internet.protocol import Protocol, connectionDone
+from twisted.internet.tcp import Connection
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
@@ -36,6 +37,7 @@ class GuardedChannel(Protocol):
         "_beginning",
         "_behind",
         "_deadline",
+        "_direct",
         "_held_back",
         "_linger",
         "_over",
@@ -60,12 +62,14 @@ class GuardedChannel(Protocol):
         self._held_back = False  # we do not read
         self._piling_up = False  # the client does not read
         self._behind = 0
+        self._direct = False  # nothing waits in the transport's buffer
         self._deadline: IDelayedCall | None = None
         self._linger: IDelayedCall | None = None
 
     # What the transport calls
 
     def connectionMade(self) -> None:
+        self._direct = isinstance(self.transport, Connection)
         self.transport.registerProducer(self, True)
         self.site.channels.add(self)
         self.site.resters.add(self)
@@ -106,6 +110,19 @@ class GuardedChannel(Protocol):
     # What the request calls
 
     def write(self, data: bytes) -> None:
+        """Send at once what the socket takes; the transport looks after the rest.
+
+        The transport itself would wait for the next turn of the reactor, and ask the kernel twice
+        whether it may write: for every answer PLACE µs of CPU. What is not a plain socket (TLS) is
+        left to its transport, and so is all that follows something that did not go at once.
+        """
+        if self._direct:
+            sent = self.transport.writeSomeData(data)
+            if sent == len(data):
+                return
+            self._direct = False
+            if isinstance(sent, int) and sent > 0:
+                data = data[sent:]
         self.transport.write(data)
 
     def request_done(self) -> None:
