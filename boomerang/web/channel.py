@@ -79,7 +79,7 @@ class GuardedChannel(Protocol):
             return
         self._reader.feed(data)
         self._begin_requests()
-        waiting = self.request is not None or self._piling_up
+        waiting = (self.request is not None or self._piling_up) and not self._over
         if waiting and not self._held_back and self._reader.buffered > MOST_AHEAD:
             self._held_back = True
             self.transport.pauseProducing()

@@ -93,11 +93,10 @@ class GuardedRequest:
         self.streaming = True
         self._left()
         raw = stream_head(reply, date=self._channel.site.date())
-        if self.method == b"HEAD":
-            self._channel.write(raw)
+        is_head = self.method == b"HEAD"
+        self._channel.begin_stream(raw if is_head else raw + reply.body)
+        if is_head or self._channel.site.draining:
             self.end_stream()
-        else:
-            self._channel.begin_stream(raw + reply.body)
 
     def send(self, data: bytes) -> None:
         """Send a piece of a stream; nothing happens once that is over.
