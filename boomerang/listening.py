@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Final
 
 from twisted.application.service import Service
 from twisted.internet.defer import Deferred, gatherResults, maybeDeferred
 from twisted.internet.endpoints import serverFromString
 from twisted.internet.interfaces import IListeningPort, IProtocolFactory, IStreamServerEndpoint
+from twisted.internet.tcp import Port
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 _log = Logger()
+
+_MOST_AT_ONCE: Final = 10_000
 
 
 class CannotListen(Exception):
@@ -33,6 +36,23 @@ def endpoints(reactor: Any, strings: Sequence[str]) -> list[tuple[str, IStreamSe
             )
             raise CannotListen(f"cannot listen on {string}: {reason}") from None
     return found
+
+
+def accept_all(port: IListeningPort) -> None:
+    """Let a port accept all who wait in the kernel's queue before any of them is read.
+
+    Twisted's own number grows by 20 a turn, and each turn reads what was accepted in the last one.
+    In a storm the queue overflows meanwhile, and a lost SYN comes again after 1 s, and then 3.
+    """
+    if not isinstance(port, Port):
+        return
+    accept = port.doRead
+
+    def do_read() -> None:
+        port.numberAccepts = _MOST_AT_ONCE
+        accept()
+
+    setattr(port, "doRead", do_read)  # noqa: B010
 
 
 class Listening(Service):
@@ -58,6 +78,7 @@ class Listening(Service):
                     f"boomerang: cannot listen on {string}: {failures[0].getErrorMessage()}"
                 )
         for port in self.ports:
+            accept_all(port)
             _log.info("listening on {address}", address=_spelled(port))
 
     def stopService(self) -> Deferred[None]:

@@ -15,8 +15,8 @@ from boomerang.retry.circuits import Circuits
 from boomerang.retry.hold import Hold
 from boomerang.stores.failsafe import FailsafeStore
 from boomerang.web.reply import NO_STORE, Reply, as_json
+from boomerang.web.request import GuardedRequest
 from boomerang.web.routes import route
-from boomerang.web.site import GuardedRequest
 from boomerang.web.visitors import Visitors
 
 

@@ -23,8 +23,8 @@ from boomerang.stores.interfaces import StoreUnavailable
 from boomerang.stores.queue import QueueFull
 from boomerang.web.form import BadForm, is_form, parse_form
 from boomerang.web.reply import Refused, Reply
+from boomerang.web.request import GuardedRequest
 from boomerang.web.routes import route
-from boomerang.web.site import GuardedRequest
 from boomerang.web.trust import Trust
 
 RETRY_AFTER: Final = 30
@@ -131,7 +131,7 @@ def _incoming(request: GuardedRequest) -> Incoming:
         target=request.uri.decode("utf-8", "surrogateescape"),
         method=request.method.decode(),
         content_type=request.getHeader("content-type"),
-        body=request.content.read() if request.content is not None else b"",
+        body=request.body,
         token=token or None,
     )
 

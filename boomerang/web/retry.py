@@ -15,8 +15,8 @@ from boomerang.retry.request import BadRequest, FailedRequest, parse_failed_requ
 from boomerang.retry.service import Arrival, RetryService
 from boomerang.web.form import BadForm, is_form, parse_form
 from boomerang.web.reply import NO_STORE, Refused, Reply
+from boomerang.web.request import GuardedRequest
 from boomerang.web.routes import route
-from boomerang.web.site import GuardedRequest
 from boomerang.web.trust import Trust
 
 Pairs = Sequence[tuple[str, str]]
@@ -118,7 +118,7 @@ def _parameters(request: GuardedRequest) -> tuple[Pairs, Pairs]:
         return query, []
     if not is_form(request.getHeader("content-type")):
         raise BadRequest("the parameters of a POST must be a form (x-www-form-urlencoded)")
-    return query, parse_form(request.content.read() if request.content is not None else b"")
+    return query, parse_form(request.body)
 
 
 def _only(name: str, pairs: Pairs) -> str:

@@ -13,20 +13,24 @@ from typing import Any, TypeVar, cast
 
 from attrs import frozen
 from klein import Klein
-from twisted.internet.defer import CancelledError, Deferred, maybeDeferred
+from twisted.internet.defer import CancelledError, Deferred
 from twisted.logger import Logger
 from twisted.python.failure import Failure
+from twisted.web.iweb import IRequest
 from werkzeug.exceptions import HTTPException, MethodNotAllowed
 
 from boomerang.web.reply import Refused, Reply, refusal
-from boomerang.web.site import GuardedRequest
+from boomerang.web.request import GuardedRequest
 
 WatchRefusal = Callable[[int], None]
 Handler = TypeVar("Handler", bound=Callable[..., object])
 
 
 def route(app: Klein, path: str, *methods: str) -> Callable[[Handler], Handler]:
-    """Klein's decorator, for methods that take a `GuardedRequest` and return a `Reply`."""
+    """Klein's decorator, for methods that take a `GuardedRequest` and return a `Reply`.
+
+    One that begins a stream returns what fires when the stream is over.
+    """
     return cast(Callable[[Handler], Handler], app.route(path, methods=methods))
 
 
@@ -54,11 +58,19 @@ class Routes:
         except Refused as refused:
             request.answer_with(self._refuse(refused))
             return
-        answer = maybeDeferred(
-            found.app.execute_endpoint, found.endpoint, request, **found.arguments
-        )
-        request.answer = answer
-        cast(Deferred[Any], answer).addBoth(self._answered, request)
+        result: object
+        try:
+            # Klein hands the request on, and asks nothing of it itself.
+            result = found.app.execute_endpoint(
+                found.endpoint, cast(IRequest, request), **found.arguments
+            )
+        except Exception:
+            result = Failure()
+        if isinstance(result, Deferred):
+            request.answer = result
+            result.addBoth(self._answered, request)
+        else:
+            self._answered(result, request)
 
     def _find(self, path: bytes, method: bytes) -> _Found:
         remembered = self._remembered.get((path, method))
@@ -100,6 +112,7 @@ class Routes:
             request.answer_with(self._reply(result, request))
         elif isinstance(result, Failure) and not result.check(CancelledError, Refused):
             self._reply(result, request)  # the client is gone, the mistake is still to be logged
+        request.end_stream()
 
     def _reply(self, result: object, request: GuardedRequest) -> Reply:
         """The answer that a handler's result means, whatever it is."""

@@ -14,8 +14,8 @@ from boomerang.status.live import changes
 from boomerang.status.making import Status
 from boomerang.status.overview import Overview
 from boomerang.web.reply import NO_STORE, Headers, Refused, Reply, as_json
+from boomerang.web.request import GuardedRequest
 from boomerang.web.routes import route
-from boomerang.web.site import GuardedRequest
 from boomerang.web.visitors import Visitors
 
 _GUARDS: Final[Headers] = (

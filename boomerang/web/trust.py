@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import lru_cache
+from typing import Final
 
 from attrs import frozen
 
@@ -11,8 +12,11 @@ from boomerang.relay.resign import Signer
 from boomerang.retry.request import FailedRequest, Target
 from boomerang.urls import BadUrl, host_allowed, parse_url
 from boomerang.web.reply import Refused
+from boomerang.web.request import GuardedRequest
 from boomerang.web.signature import SETTINGS, SIGNATURE, Keys, Signed, signer_of
-from boomerang.web.site import GuardedRequest
+
+_SIGNATURE: Final = SIGNATURE.lower().encode()
+_SETTINGS: Final = SETTINGS.lower().encode()
 
 
 @frozen
@@ -37,8 +41,8 @@ class Trust:
             target=request.uri.decode("utf-8", "surrogateescape"),
             form=form,
             body=body,
-            signature=_only(request, SIGNATURE),
-            settings=_only(request, SETTINGS),
+            signature=request.single(_SIGNATURE),
+            settings=request.single(_SETTINGS),
         )
         signer = signer_of(signed, self.keys)
         if signer is None:
@@ -80,7 +84,7 @@ class Trust:
         if self.public_url is not None:
             return self.public_url
         host = host_header(request)
-        forwarded = _only(request, "X-Forwarded-Proto") or ""
+        forwarded = request.single(b"x-forwarded-proto") or ""
         secure = request.isSecure() or forwarded.partition(",")[0].strip().lower() == "https"
         base = f"{'https' if secure else 'http'}://{host}"
         return base if _origins((base,)) else None
@@ -88,12 +92,7 @@ class Trust:
 
 def host_header(request: GuardedRequest) -> str:
     """The name that the client called this host by, empty if it named none or several."""
-    return _only(request, "Host") or ""
-
-
-def _only(request: GuardedRequest, name: str) -> str | None:
-    values = request.requestHeaders.getRawHeaders(name.encode("ascii"), [])
-    return values[0].decode("utf-8", "surrogateescape") if len(values) == 1 else None
+    return request.single(b"host") or ""
 
 
 @lru_cache(maxsize=256)

@@ -19,7 +19,7 @@ from werkzeug.security import check_password_hash
 
 from boomerang.monitor.libraries import Run
 from boomerang.web.reply import Refused
-from boomerang.web.site import GuardedRequest
+from boomerang.web.request import GuardedRequest
 
 MOST_WRONG: Final = 10
 """Wrong passwords that an address may send one after the other."""
@@ -158,9 +158,8 @@ def _credentials(authorization: str) -> bytes | None:
 
 
 def _sits_here(request: GuardedRequest) -> bool:
-    for name, _ in request.requestHeaders.getAllRawHeaders():
-        lower = name.decode("latin-1").lower()
-        if lower in _FORWARDING or lower.startswith("x-forwarded-"):
+    for name in request.header_names():
+        if name in _FORWARDING or name.startswith("x-forwarded-"):
             return False
     return _is_loopback(request.getClientAddress())
 

@@ -9,8 +9,8 @@ from attrs import frozen
 from klein import Klein
 
 from boomerang.web.reply import Refused, Reply, as_json, refusal
+from boomerang.web.request import GuardedRequest
 from boomerang.web.routes import route
-from boomerang.web.site import GuardedRequest
 from tests.web.driving import NO_STORE, TEXT, Answer, Bench, request, whole
 
 

@@ -322,7 +322,7 @@ class TestBadRequests:
                 "ErrorCode is missing: this is not a fallback request of Twilio's",
             ),
             (
-                request("GET", "/retry?ErrorCode=11200&ErrorUrl=https://a/\udc80"),
+                request("GET", "/retry?ErrorCode=11200&ErrorUrl=https://a/%80"),
                 "ErrorUrl has control characters",
             ),
         ],
@@ -384,10 +384,8 @@ class TestConnections:
         """While a request is held, nothing of what was sent is kept."""
         connection = Daemon().connect()
         connection.send(post("/retry", {**VOICE, "Extra": "x" * 60000}, [("Cookie", "a=b")]))
-        (held,) = connection.channel.requests
-        assert held.content is None
-        assert held.args == held.received_cookies == {}
-        assert not list(held.requestHeaders.getAllRawHeaders())
+        held = connection.channel.request
+        assert (held.uri, held.body, held.header_names()) == (b"", b"", [])
 
     def test_kept(self) -> None:
         """A connection can be used for one call after the other."""
@@ -808,10 +806,8 @@ class TestWayBack:
         url = turn(daemon, post("/retry", VOICE))
         connection = daemon.connect()
         connection.send(post(target_of(url), {**RETURNING, "Extra": "x" * 60000}))
-        (held,) = connection.channel.requests
-        assert held.content is None
-        assert held.args == held.received_cookies == {}
-        assert not list(held.requestHeaders.getAllRawHeaders())
+        held = connection.channel.request
+        assert (held.uri, held.body, held.header_names()) == (b"", b"", [])
 
     def test_no_secret_in_the_log(self) -> None:
         """The token stays between boomerang and Twilio."""

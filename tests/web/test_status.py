@@ -13,7 +13,8 @@ from twisted.internet.error import ConnectionDone
 
 from boomerang.status.live import MOST_VIEWERS
 from boomerang.status.page import PARTS
-from boomerang.web.site import MOST_UNREAD
+from boomerang.web.limits import MOST_BEHIND
+from boomerang.web.request import GuardedRequest
 from tests.web.driving import FIELDS, NEIGHBOUR, STRANGER, Answer, Connection, Daemon, post, request
 
 MARKUP = "<script>alert(1)</script>"
@@ -55,6 +56,12 @@ def data(daemon: Daemon) -> dict[str, Any]:
 def events(connection: Connection) -> list[dict[str, Any]]:
     body = connection.received.partition(b"\r\n\r\n")[2].decode()
     return [json.loads(each.removeprefix("data: ")) for each in body.split("\n\n") if each]
+
+
+def streams(daemon: Daemon) -> list[GuardedRequest]:
+    """The viewers that are being kept up to date."""
+    requests = [channel.request for channel in daemon.site.channels]
+    return [each for each in requests if each is not None and each.streaming]
 
 
 def fail(daemon: Daemon, **fields: str) -> Connection:
@@ -203,7 +210,7 @@ class TestLive:
         viewer.hang_up()
         daemon.wait(1)
         assert len(daemon.reactor.getDelayedCalls()) == before
-        assert daemon.site.streams == set()
+        assert streams(daemon) == []
 
     def test_shutting_down(self) -> None:
         """Viewers do not keep the process from stopping: their streams end first."""
@@ -229,19 +236,19 @@ class TestLive:
         viewer = daemon.connect(peer=NEIGHBOUR)
         viewer.send(request("GET", "/status/live"))
         viewer.channel.pauseProducing()
-        (stream,) = daemon.site.streams
-        stream.send(b"x" * MOST_UNREAD)
+        (stream,) = streams(daemon)
+        stream.send(b"x" * MOST_BEHIND)
         assert not viewer.closed
         stream.send(b"x")
         daemon.wait(1)
         assert viewer.closed
-        assert daemon.site.streams == set()
+        assert streams(daemon) == []
 
     def test_not_under_way(self) -> None:
         """A viewer is no request that anybody waits for."""
         daemon = Daemon()
         daemon.connect(peer=NEIGHBOUR).send(request("GET", "/status/live"))
-        assert (daemon.site.under_way, len(daemon.site.streams)) == (0, 1)
+        assert (daemon.site.under_way, len(streams(daemon))) == (0, 1)
 
 
 class TestAccess:

@@ -1,0 +1,59 @@
+"""Connections on which nothing happens."""
+
+from __future__ import annotations
+
+from typing import Final, Protocol
+
+from twisted.internet.interfaces import IDelayedCall, IReactorTime
+
+_EARLY: Final = 0.001
+"""Seconds; a clock may call a little before the instant that it was asked for."""
+
+
+class Resting(Protocol):
+    """Whatever can be closed when it has rested for too long."""
+
+    def close(self) -> None: ...
+
+
+class Resters:
+    """All that rest, and the one timer that closes them after so many ``seconds``.
+
+    They all rest for the same time, so the first to have come is the first to go. A timer for each
+    connection, set anew with each request, would take 1.3 µs of CPU a request instead of 0.3.
+    """
+
+    def __init__(self, clock: IReactorTime, seconds: float) -> None:
+        self._clock = clock
+        self._seconds = seconds
+        self._since: dict[Resting, float] = {}
+        self._timer: IDelayedCall | None = None
+
+    def add(self, one: Resting) -> None:
+        """It rests from now on, even if it did before."""
+        self._since.pop(one, None)
+        self._since[one] = self._clock.seconds()
+        if self._timer is None:
+            self._timer = self._clock.callLater(self._seconds, self._close_oldest)
+
+    def discard(self, one: Resting) -> None:
+        """It rests no more."""
+        self._since.pop(one, None)
+
+    def stop_if_empty(self) -> None:
+        """Let go of the timer if nothing rests; not worth it at each request."""
+        if self._timer is not None and not self._since:
+            self._timer.cancel()
+            self._timer = None
+
+    def _close_oldest(self) -> None:
+        self._timer = None
+        now = self._clock.seconds()
+        while self._since:
+            one, since = next(iter(self._since.items()))
+            left = since + self._seconds - now
+            if left > _EARLY:
+                self._timer = self._clock.callLater(left, self._close_oldest)
+                return
+            del self._since[one]
+            one.close()
