@@ -35,7 +35,6 @@ setup(
         "requests >= 2.31",
         "treq >= 24.9",
         "twilio >= 9.13",
-        "txredisapi >= 1.6",
     ],
     extras_require={
         "notify": NOTIFY,

@@ -15,8 +15,9 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.python.failure import Failure as Trouble
 
 from boomerang.stores.interfaces import Claim, Failure, Marked, StoreUnavailable
-from boomerang.stores.sqlite_file import Runner, as_unavailable
+from boomerang.stores.sqlite_file import as_unavailable
 from boomerang.stores.sqlite_marks import SqliteMarks
+from boomerang.threads import Run
 
 T = TypeVar("T")
 
@@ -28,7 +29,7 @@ _CLOSED: Final = "SQLite: closed"
 class SqliteStore:
     """A `ClaimStore` in a file."""
 
-    def __init__(self, marks: SqliteMarks, *, run: Runner, clock: IReactorTime) -> None:
+    def __init__(self, marks: SqliteMarks, *, run: Run, clock: IReactorTime) -> None:
         self._marks = marks
         self._run = run
         self._clock = clock

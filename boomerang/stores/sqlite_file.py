@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Callable, Iterator
-from typing import Final, Protocol, TypeVar
+from typing import Final, TypeVar
 
-from twisted.internet.defer import Deferred
 from twisted.python.failure import Failure
 
 from boomerang.stores.interfaces import StoreUnavailable
@@ -113,12 +112,6 @@ SCHEMA: Final = (
 
 _BUSY_MS: Final = 200
 """How long a transaction waits for another process; below the 250 ms that a caller has."""
-
-
-class Runner(Protocol):
-    """Runs a blocking function elsewhere: in one thread, or at once (`maybeDeferred`) in tests."""
-
-    def __call__(self, work: Callable[[], T], /) -> Deferred[T]: ...
 
 
 class SqliteFile:

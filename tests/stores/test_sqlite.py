@@ -30,8 +30,9 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from boomerang.stores.interfaces import Claim, Failure, StoreUnavailable
 from boomerang.stores.sqlite import SqliteStore
-from boomerang.stores.sqlite_file import SCHEMA, Runner, SqliteFile
+from boomerang.stores.sqlite_file import SCHEMA, SqliteFile
 from boomerang.stores.sqlite_marks import SqliteMarks
+from boomerang.threads import Run
 
 T = TypeVar("T")
 
@@ -74,7 +75,7 @@ def file(path: Path, clock: WallClock) -> Iterator[SqliteMarks]:
 
 
 @pytest.fixture
-def thread() -> Iterator[Runner]:
+def thread() -> Iterator[Run]:
     """A runner with a thread, as in production."""
     pool = ThreadPool(1, 1)
     pool.start()
@@ -432,7 +433,7 @@ def locked(path: Path) -> sqlite3.Connection:
     return connection
 
 
-async def test_locked(file: SqliteMarks, path: Path, thread: Runner) -> None:
+async def test_locked(file: SqliteMarks, path: Path, thread: Run) -> None:
     """While somebody locks the file claims fail in time for the caller; then they work again."""
     store = SqliteStore(file, run=thread, clock=reactor)
     await store.open()
@@ -445,7 +446,7 @@ async def test_locked(file: SqliteMarks, path: Path, thread: Runner) -> None:
 
 
 async def test_reactor_is_not_blocked(
-    file: SqliteMarks, path: Path, thread: Runner, clock: WallClock
+    file: SqliteMarks, path: Path, thread: Run, clock: WallClock
 ) -> None:
     """However long the file takes, the reactor goes on; its thread never touches the file."""
     store = SqliteStore(file, run=thread, clock=reactor)
@@ -686,7 +687,7 @@ def test_disk_full(path: Path) -> None:
     assert found == ["True", "True", "False", "False", "False", "True", "True"]
 
 
-async def test_under_load(file: SqliteMarks, thread: Runner) -> None:
+async def test_under_load(file: SqliteMarks, thread: Run) -> None:
     """Closing in the middle of thousands of claims is clean: each is answered or fails."""
     store = SqliteStore(file, run=thread, clock=reactor)
     first, *claims = [store.claim(failure(f"{n}", f"call {n}")) for n in range(5000)]
