@@ -41,7 +41,7 @@ class RedisCommands:
     def _send(self, key: str, script: Script | None, words: tuple[Word, ...]) -> Deferred[Any]:
         link = self.connection.link
         if link is None:
-            return fail(StoreUnavailable(f"Redis: {self.connection.trouble}"))
+            return fail(self.connection.unavailable())
         return self._send_to(link.at(key), link, script, words, _MOST_REPEATS)
 
     def _send_to(

@@ -160,6 +160,10 @@ class RedisConnection:
         self._keeping: Deferred[None] | None = None
         self._closed = False
 
+    def unavailable(self) -> StoreUnavailable:
+        """Why there is no link, which the log has already."""
+        return StoreUnavailable(f"Redis: {self.trouble}", brief="Redis: not connected")
+
     def open(self) -> Deferred[None]:
         """Begin to connect; fires once connected, or fails when an attempt did.
 
@@ -229,7 +233,7 @@ class RedisConnection:
         self.trouble = reason
         waiting, self._waiting = self._waiting, []
         for waiter in waiting:
-            waiter.errback(StoreUnavailable(f"Redis: {reason}"))
+            waiter.errback(self.unavailable())
 
 
 def _only_cancelled(trouble: Trouble) -> None:
