@@ -6,6 +6,9 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+from attrs import evolve
+from twisted.internet.interfaces import IStreamClientEndpoint
+
 from boomerang.stores.address import (
     MemoryAddress,
     RedisAddress,
@@ -18,6 +21,7 @@ from boomerang.stores.notes_memory import MemoryNotes
 from boomerang.stores.queue import Bounds
 from boomerang.stores.queue_memory import MemoryQueue
 from boomerang.stores.redis import RedisStore
+from boomerang.stores.redis_cluster import Cluster, Node
 from boomerang.stores.redis_commands import RedisCommands
 from boomerang.stores.redis_connection import (
     Link,
@@ -77,7 +81,7 @@ def _redis_stores(address: RedisAddress, reactor: Any, bounds: Bounds | None) ->
             RedisCommands(make_connection(address, reactor, troubles)),
             prefix=address.prefix,
             clock=reactor,
-            replicas=0 if address.service is None else 1,
+            replicas=1 if address.service or address.cluster else 0,
             bounds=bounds,
         ),
     )
@@ -85,6 +89,14 @@ def _redis_stores(address: RedisAddress, reactor: Any, bounds: Bounds | None) ->
 
 def make_connection(address: RedisAddress, reactor: Any, troubles: Troubles) -> RedisConnection:
     """What keeps connected to the servers of an address. Raises `OSError` as `make_stores`."""
+    if address.cluster:
+
+        def endpoint_at(node: Node) -> IStreamClientEndpoint:
+            return endpoint_of(evolve(address, hosts=(node,), cluster=False), reactor)
+
+        endpoint_at(address.hosts[0])  # whether the PEM file is readable
+        cluster = Cluster(address, endpoint_at, clock=reactor)
+        return RedisConnection(cluster.link, clock=reactor, troubles=troubles)
     endpoint = endpoint_of(address, reactor)
 
     async def link() -> Link:

@@ -16,7 +16,10 @@ _NOT_OUR_MASTER: Final = ("READONLY", "LOADING", "MASTERDOWN", "UNBLOCKED", "NOA
 """Errors of a server that is not, or no longer, the one to write to: connect anew."""
 
 _MOST_REPEATS: Final = 12
-"""Of one command: that many slots of a cluster may move, or be moving, in a quarter of a second."""
+"""Of one command, whose slot of a cluster moves: a caller has a quarter of a second."""
+
+_Question = tuple[str, Script | None, tuple[Word, ...]]
+"""A key, a script or none, the words."""
 
 
 class RedisCommands:
@@ -26,45 +29,40 @@ class RedisCommands:
         self.connection = connection
 
     def ask(self, key: str, *words: Word) -> Deferred[Any]:
-        """Send a command to the server that has a key. The command has the key in its words."""
-        return self._send(key, None, words)
+        """Send a command to the server that has a key. The words of the command name it, too."""
+        return self._send((key, None, words))
 
     def run(self, script: Script, keys: Sequence[str], *arguments: Word) -> Deferred[Any]:
         """Run a script, whose keys share a hash tag."""
-        return self._send(keys[0], script, (len(keys), *keys, *arguments))
+        return self._send((keys[0], script, (len(keys), *keys, *arguments)))
 
     def probes(self) -> list[str]:
         """Ends of keys, such that there is one for each server."""
         link = self.connection.link
         return [""] if link is None else link.probes()
 
-    def _send(self, key: str, script: Script | None, words: tuple[Word, ...]) -> Deferred[Any]:
+    def _send(self, question: _Question) -> Deferred[Any]:
         link = self.connection.link
         if link is None:
             return fail(self.connection.unavailable())
-        return self._send_to(link.at(key), link, script, words, _MOST_REPEATS)
+        return self._send_to(link.at(question[0]), link, question, _MOST_REPEATS)
 
     def _send_to(
-        self,
-        protocol: RedisProtocol,
-        link: Link,
-        script: Script | None,
-        words: tuple[Word, ...],
-        repeats: int,
+        self, protocol: RedisProtocol, link: Link, question: _Question, repeats: int
     ) -> Deferred[Any]:
+        _, script, words = question
         try:
             reply = protocol.ask(*words) if script is None else protocol.run(script, *words)
         except UnicodeEncodeError as error:
             return fail(StoreUnavailable(f"Redis: {error.reason}"))
-        return reply.addErrback(self._failed, protocol, link, script, words, repeats)
+        return reply.addErrback(self._failed, protocol, link, question, repeats)
 
     def _failed(
         self,
         trouble: Failure,
         protocol: RedisProtocol,
         link: Link,
-        script: Script | None,
-        words: tuple[Word, ...],
+        question: _Question,
         repeats: int,
     ) -> Failure | Deferred[Any]:
         if trouble.check(CancelledError):
@@ -72,21 +70,26 @@ class RedisCommands:
         trouble.trap(Refused, StoreUnavailable)
         said = str(trouble.value)
         if repeats and trouble.check(Refused):
-            other = succeed(protocol) if said.startswith("NOSCRIPT") else link.redirected(said)
+            forgot = said.startswith("NOSCRIPT")
+            other = succeed(protocol) if forgot else link.redirected(question[0], said)
             if other is not None:
-                return other.addCallback(self._repeat, link, script, words, repeats - 1)
+                other.addCallback(self._repeat, link, question, repeats - 1)
+                return other.addErrback(_as_ours)
         if said.startswith(_NOT_OUR_MASTER):
             link.abort()
         return Failure(StoreUnavailable(f"Redis: {said}"))
 
     def _repeat(
-        self,
-        protocol: RedisProtocol,
-        link: Link,
-        script: Script | None,
-        words: tuple[Word, ...],
-        repeats: int,
+        self, protocol: RedisProtocol, link: Link, question: _Question, repeats: int
     ) -> Deferred[Any]:
+        script = question[1]
         if script is not None:  # a second NOSCRIPT would cost another repeat
             protocol.forget(script)
-        return self._send_to(protocol, link, script, words, repeats)
+        return self._send_to(protocol, link, question, repeats)
+
+
+def _as_ours(trouble: Failure) -> Failure:
+    """What goes wrong on the way to another server begins like all that does with Redis."""
+    if trouble.check(StoreUnavailable) and not str(trouble.value).startswith("Redis: "):
+        return Failure(StoreUnavailable(f"Redis: {trouble.value}"))
+    return trouble

@@ -44,7 +44,7 @@ class Link(Protocol):
     def at(self, key: str) -> RedisProtocol:
         """The connection to whoever has a key."""
 
-    def redirected(self, said: str) -> Deferred[RedisProtocol] | None:
+    def redirected(self, key: str, said: str) -> Deferred[RedisProtocol] | None:
         """Where to ask again at once what a server refused with these words; `None`: nowhere."""
 
     def probes(self) -> list[str]:
@@ -67,7 +67,7 @@ class OneServer:
     def at(self, key: str) -> RedisProtocol:
         return self.protocol
 
-    def redirected(self, said: str) -> None:
+    def redirected(self, key: str, said: str) -> None:
         return None
 
     def probes(self) -> list[str]:
