@@ -91,6 +91,15 @@ class WallClock:
         self.now += seconds
 
 
+class NoTimePasses:
+    """The reactor, without its clock: seconds pass for a file when a test says so."""
+
+    callLater = staticmethod(reactor.callLater)
+
+    def seconds(self) -> float:
+        return 0.0
+
+
 def memory_backend() -> Backend:
     clock = Clock()
     store = MemoryStore(clock)
@@ -105,9 +114,8 @@ def sqlite_backend(path: Path, run: Run) -> Backend:
     clock = WallClock()
 
     def another() -> ClaimStore:
-        return SqliteStore(
-            SqliteMarks(SqliteFile(str(path), wall_clock=clock)), run=run, clock=reactor
-        )
+        marks = SqliteMarks(SqliteFile(str(path), wall_clock=clock))
+        return SqliteStore(marks, run=run, clock=NoTimePasses())  # type: ignore[arg-type]
 
     return Backend(another, clock.advance, unit=1.0, durable=True)
 
