@@ -43,7 +43,6 @@ setup(
         "treq >= 24.9",
         "twilio >= 9.13",
         "Werkzeug >= 3.0",
-        "txredisapi >= 1.6",
     ],
     extras_require={
         "notify": NOTIFY,

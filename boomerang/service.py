@@ -25,7 +25,7 @@ from boomerang.endpoints.rules import RuleBook, notes
 from boomerang.host import Host
 from boomerang.listening import CannotListen, Listening, endpoints
 from boomerang.metrics import Metrics
-from boomerang.monitor.libraries import MissingExtra, daemon_threads
+from boomerang.monitor.libraries import MissingExtra
 from boomerang.monitor.notify.making import notify_problems
 from boomerang.monitor.reports import Around
 from boomerang.monitor.service import make_monitor
@@ -46,6 +46,7 @@ from boomerang.stores.failsafe import FailsafeStore
 from boomerang.stores.opening import make_stores
 from boomerang.stores.queue import Bounds
 from boomerang.systemd import SystemdService, notifier, watchdog_interval
+from boomerang.threads import daemon_threads
 from boomerang.web.pages import HealthRoute, HomeRoute, Life, MetricsRoute
 from boomerang.web.relay import DebuggerRoute, RelayRoute
 from boomerang.web.retry import RetryRoute

@@ -1,9 +1,9 @@
 """Real Redis servers for tests: on free ports of 127.0.0.1, with nothing left behind.
 
-Everything here blocks, for a few milliseconds each time, except for `SentinelGroup.start`, which
-takes about a second. Use the classes as context managers: leaving one ends its processes, paused
-ones too; those that a dying test run leaves behind are ended when it exits, and on Linux even
-when it is killed.
+Everything here blocks, for a few milliseconds each time, except for `SentinelGroup.start` and
+`RedisCluster.start`, which take a second or two. Use the classes as context managers: leaving one
+ends its processes, paused ones too; those that a dying test run leaves behind are ended when it
+exits, and on Linux even when it is killed.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from ipaddress import ip_address
 from pathlib import Path
 from types import TracebackType
@@ -466,3 +467,132 @@ _SHORT_PERIODS: Final = (
 
 def _as_dict(pairs: list[str]) -> dict[str, str]:
     return dict(zip(pairs[::2], pairs[1::2], strict=True))
+
+
+class RedisCluster:
+    """Masters that share the slots evenly, each with a replica that follows within a second.
+
+    Set up by the commands that ``redis-cli --cluster create`` sends, with the ports of the bus
+    named, since those that Redis would choose are among the ports of outgoing connections.
+    """
+
+    def __init__(
+        self,
+        directory: Path,
+        *,
+        masters: int = 3,
+        password: str | None = None,
+        certificates: Certificates | None = None,
+    ) -> None:
+        self._buses: dict[int, int] = {}
+        self._count = masters
+        self.servers: list[RedisServer] = []
+        for _ in range(2 * masters):
+            bus = free_port()
+            server = RedisServer(
+                directory,
+                password=password,
+                certificates=certificates,
+                config=[
+                    "cluster-enabled yes",
+                    f"cluster-port {bus}",
+                    "cluster-node-timeout 500",
+                    "cluster-replica-validity-factor 0",
+                    *(["tls-cluster yes", "tls-replication yes"] if certificates else []),
+                ],
+            )
+            self._buses[server.port] = bus
+            self.servers.append(server)
+
+    def __enter__(self) -> Self:
+        try:
+            self.start()
+        except BaseException:
+            self.stop()
+            raise
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.stop()
+
+    def url(self, *servers: RedisServer, options: str = "") -> str:
+        """The setting ``store`` for this cluster, which names these servers, or all."""
+        login = self.servers[0].url().rpartition("@")[0].partition("://")
+        scheme, host = self.servers[0].url().partition("://")[0], "127.0.0.1"
+        named = ",".join(f"{host}:{server.port}" for server in servers or self.servers)
+        return f"{scheme}+cluster://{login[2] + '@' if login[2] else ''}{named}{options}"
+
+    def start(self) -> None:
+        """Start everything; returns once all agree and could fail over."""
+        masters, replicas = self.servers[: self._count], self.servers[self._count :]
+        for server in self.servers:
+            server.start()
+        for number, master in enumerate(masters):
+            first, last = (
+                16384 * number // self._count,
+                16384 * (number + 1) // self._count - 1,
+            )
+            master.command("CLUSTER", "ADDSLOTSRANGE", first, last)
+            master.command("CLUSTER", "SET-CONFIG-EPOCH", number + 1)
+        for server in self.servers[1:]:
+            bus = self._buses[server.port]
+            self.servers[0].command("CLUSTER", "MEET", HOST, server.port, bus)
+        names = {server.port: server.command("CLUSTER", "MYID") for server in masters}
+        for master, replica in zip(masters, replicas, strict=True):
+            name = names[master.port]
+            wait_until(partial(_knows, replica, name), what="servers that know each other")
+            replica.command("CLUSTER", "REPLICATE", name)
+        wait_until(self._ready, what="a cluster with its replicas")
+
+    def stop(self) -> None:
+        for server in self.servers:
+            server.kill()
+
+    def master(self, slot: int) -> RedisServer:
+        """The server that has a slot, as one that answers says."""
+        for server in self.servers:
+            if not server.process.running:
+                continue
+            for first, last, (_, port, *_), *_ in server.command("CLUSTER", "SLOTS"):
+                if first <= slot <= last:
+                    return next(each for each in self.servers if each.port == port)
+        raise NotReady(f"nobody has slot {slot}")
+
+    def move(self, slot: int, to: RedisServer) -> None:
+        """Give a slot and its keys to another master, as ``redis-cli --cluster reshard`` does."""
+        self.begin_to_move(slot, to)
+        self.end_move(slot, to)
+
+    def begin_to_move(self, slot: int, to: RedisServer) -> None:
+        """From now on keys that a server does not have are asked for at the other one."""
+        source = self.master(slot)
+        to.command("CLUSTER", "SETSLOT", slot, "IMPORTING", source.command("CLUSTER", "MYID"))
+        source.command("CLUSTER", "SETSLOT", slot, "MIGRATING", to.command("CLUSTER", "MYID"))
+
+    def end_move(self, slot: int, to: RedisServer) -> None:
+        """Move the keys, then tell all masters."""
+        source = self.master(slot)
+        while keys := source.command("CLUSTER", "GETKEYSINSLOT", slot, 100):
+            source.command("MIGRATE", HOST, to.port, "", 0, 5000, "KEYS", *keys)
+        name = to.command("CLUSTER", "MYID")
+        for server in (to, source):
+            server.command("CLUSTER", "SETSLOT", slot, "NODE", name)
+
+    def _ready(self) -> bool:
+        return all(
+            "cluster_state:ok" in server.command("CLUSTER", "INFO")
+            and server.command("CLUSTER", "NODES").count("slave ") == self._count
+            for server in self.servers
+        ) and all(
+            "master_link_status:up" in server.command("INFO", "replication")
+            for server in self.servers[self._count :]
+        )
+
+
+def _knows(server: RedisServer, name: str) -> bool:
+    return name in server.command("CLUSTER", "NODES")

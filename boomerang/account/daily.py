@@ -21,8 +21,8 @@ from boomerang.account.audit import Audit
 from boomerang.account.errors import TwilioError
 from boomerang.account.looking import look
 from boomerang.account.verdict import GAPS, Finding
-from boomerang.monitor.libraries import Run, daemon_threads
 from boomerang.settings import Settings
+from boomerang.threads import Run, daemon_threads
 
 LONGEST_START: Final = 60.0
 """Seconds over which the first audits of several hosts that start together are spread."""

@@ -268,4 +268,4 @@ class Watch(Service):
 
 
 def _reason(error: Exception) -> str:
-    return str(error) if isinstance(error, StoreUnavailable) else "no answer in time"
+    return error.brief if isinstance(error, StoreUnavailable) else "no answer in time"

@@ -287,7 +287,7 @@ class Courier(Service):
             try:
                 answer = await ask().addTimeout(PATIENCE, self._clock)
             except StoreUnavailable as error:
-                self._standing.store_failed(str(error))
+                self._standing.store_failed(error.brief)
             except TimeoutError:
                 self._standing.store_failed(f"no answer within {PATIENCE:g} s")
             else:
@@ -318,7 +318,7 @@ class Courier(Service):
         try:
             await self._queue.hand_back(self._holder, numbers)
         except StoreUnavailable as error:
-            self._standing.store_failed(str(error))
+            self._standing.store_failed(error.brief)
 
     async def _within(self, seconds: float, waited_for: list[Deferred[None]]) -> None:
         """Wait until all of them have fired, but no longer; none of them is cancelled."""

@@ -51,8 +51,8 @@ class Intake:
             _end(None)
 
         def failed(trouble: Failure) -> None:
-            if trouble.check(StoreUnavailable):
-                self._standing.store_failed(trouble.getErrorMessage())
+            if isinstance(trouble.value, StoreUnavailable):
+                self._standing.store_failed(trouble.value.brief)
             _end(trouble)
 
         def _end(result: Failure | None) -> None:

@@ -95,8 +95,8 @@ class Upkeep(Service):
             self._under_way.discard(running)
             if outcome is None:
                 return
-            if outcome.check(StoreUnavailable):
-                self._standing.store_failed(outcome.getErrorMessage())
+            if isinstance(outcome.value, StoreUnavailable):
+                self._standing.store_failed(outcome.value.brief)
             elif outcome.check(TimeoutError):
                 self._standing.store_failed(f"no answer within {PATIENCE:g} s")
             elif not outcome.check(CancelledError):

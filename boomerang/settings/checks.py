@@ -166,7 +166,7 @@ def target_problem(check: Check) -> str | None:
                 address = parse_store(check.url)
             except ValueError:
                 address = None
-            if not isinstance(address, RedisAddress):
+            if not isinstance(address, RedisAddress) or address.cluster:
                 return "url is expected to be redis://, rediss:// or redis+sentinel://"
     return None
 

@@ -107,12 +107,15 @@ class Settings:
     store: StoreAddress = setting(
         store_address(),
         SqliteAddress("boomerang.db"),
-        "where failures are remembered: memory:, sqlite:FILE, redis://, rediss://, redis+sentinel://",
+        "where failures are remembered: memory:, sqlite:FILE, redis://, rediss://,"
+        " redis+sentinel://, redis+cluster://, rediss+cluster://",
         env=("REDIS_URL",),
         may_hold_secret=True,
     )
     store_tls_verify: bool = setting(
-        boolean(), True, "whether the certificate of a rediss:// store is checked"
+        boolean(),
+        True,
+        "whether the certificate of a rediss:// or rediss+cluster:// store is checked",
     )
     allowed_hosts: tuple[str, ...] = setting(
         host_patterns(), (), "hosts to which calls may be sent (*.example.com); none named: all"

@@ -9,8 +9,9 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 from attrs import evolve, field, frozen
 
 EXPECTED: Final = (
-    "memory:, sqlite:PATH, redis://[user:password@]host[:port][/db], rediss://... or"
-    " redis+sentinel://[user:password@]host[:port][,host[:port]...]/service[/db]"
+    "memory:, sqlite:PATH, redis://[user:password@]host[:port][/db],"
+    " redis+sentinel://[user:password@]host[:port],.../service[/db] or"
+    " redis+cluster://[user:password@]host[:port],...; with TLS rediss"
 )
 
 _OPTIONS: Final = ("prefix", "ssl_cert_reqs", "ssl_ca_certs", "db")
@@ -36,7 +37,8 @@ class SqliteAddress:
 
 @frozen
 class RedisAddress:
-    """A Redis server, or the master of ``service`` that the Sentinels at ``hosts`` know.
+    """A Redis server, or the master of ``service`` that the Sentinels at ``hosts`` know, or the
+    ``cluster`` that these are part of.
 
     ``database`` and ``username`` are `None` where nothing is to be sent for them. ``prefix`` stands
     before each key. ``verify`` is off for servers with self-signed certificates (Heroku's);
@@ -45,6 +47,7 @@ class RedisAddress:
 
     hosts: tuple[tuple[str, int], ...]
     service: str | None = None
+    cluster: bool = False
     database: int | None = None
     username: str | None = None
     password: str | None = field(default=None, repr=False)
@@ -54,12 +57,13 @@ class RedisAddress:
     prefix: str = "boomerang:"
 
     def __str__(self) -> str:
-        scheme = "redis+sentinel" if self.service else "rediss" if self.tls else "redis"
+        kind = "+sentinel" if self.service else "+cluster" if self.cluster else ""
+        scheme = f"rediss{kind}" if self.tls else f"redis{kind}"
         hosts = ",".join(
             f"[{host}]:{port}" if ":" in host else f"{host}:{port}" for host, port in self.hosts
         )
         service = f"/{self.service}" if self.service else ""
-        return f"{scheme}://{hosts}{service}/{self.database or 0}"
+        return f"{scheme}://{hosts}{service}/{'' if self.cluster else self.database or 0}"
 
 
 StoreAddress = MemoryAddress | SqliteAddress | RedisAddress
@@ -85,7 +89,7 @@ def parse_store(text: str) -> StoreAddress:
         if ":memory:" in path or "\0" in path or (path != rest and not path.startswith("/")):
             raise ValueError("the path of a file after sqlite:")
         return SqliteAddress(path)
-    if scheme in ("redis", "rediss", "redis+sentinel"):
+    if scheme in ("redis", "rediss", "redis+sentinel", "redis+cluster", "rediss+cluster"):
         return _parse_redis(text)
     raise ValueError(EXPECTED)
 
@@ -99,23 +103,28 @@ def _parse_redis(text: str) -> RedisAddress:
         raise ValueError(EXPECTED)
     login, _, hosts = parts.netloc.rpartition("@")
     username, _, password = login.partition(":")
-    sentinel = parts.scheme == "redis+sentinel"
+    sentinel, cluster = parts.scheme == "redis+sentinel", parts.scheme.endswith("+cluster")
+    tls = parts.scheme.startswith("rediss")
     path = [unquote(step) for step in parts.path.split("/")[1:]]
     service = (path.pop(0) if path else "") if sentinel else None
     if sentinel and not service:
         raise ValueError("the name of the service after the hosts: " + EXPECTED)
     options = _options(parts.query)
-    if options.keys() & {"ssl_cert_reqs", "ssl_ca_certs"} and parts.scheme != "rediss":
+    if options.keys() & {"ssl_cert_reqs", "ssl_ca_certs"} and not tls:
         raise ValueError("ssl_cert_reqs and ssl_ca_certs with rediss:// only")
     if options.get("ssl_cert_reqs", "required") not in ("none", "required"):
         raise ValueError("ssl_cert_reqs to be none or required")
+    database = _database(path, options)
+    if cluster and database:
+        raise ValueError("no database number, since a cluster has but one")
     return RedisAddress(
-        hosts=_hosts(hosts, default_port=26379 if sentinel else 6379, several=sentinel),
+        hosts=_hosts(hosts, default_port=26379 if sentinel else 6379, several=sentinel or cluster),
         service=service,
-        database=_database(path, options),
+        cluster=cluster,
+        database=None if cluster else database,
         username=unquote(username) or None,
         password=unquote(password) or None,
-        tls=parts.scheme == "rediss",
+        tls=tls,
         verify=options.get("ssl_cert_reqs") != "none",
         authority=options.get("ssl_ca_certs"),
         prefix=options.get("prefix", "boomerang:"),
@@ -141,7 +150,7 @@ def _hosts(text: str, *, default_port: int, several: bool) -> tuple[tuple[str, i
             raise ValueError(EXPECTED)
         hosts.append((found[1].strip("[]"), port))
     if len(hosts) > 1 and not several:
-        raise ValueError("one host; several are for redis+sentinel://")
+        raise ValueError("one host; several are for redis+sentinel:// and redis+cluster://")
     return tuple(hosts)
 
 

@@ -201,7 +201,7 @@ class FailsafeStore:
         self._log.warn(
             "store degraded store={store}: claims are made in this process's memory ({reason})",
             store=self.name,
-            reason=reason,
+            reason=getattr(trouble.value, "brief", reason),
         )
         self._probing.start(PROBE_EVERY, now=False).addErrback(self._unexpected)
 

@@ -52,7 +52,14 @@ class Marked:
 
 
 class StoreUnavailable(Exception):
-    """The store cannot be used now, and may be later; the message names why, and no secret."""
+    """The store cannot be used now, and may be later; the message names why, and no secret.
+
+    ``brief`` is for the log of who uses the store: less, where the log has the message already.
+    """
+
+    def __init__(self, message: str, *, brief: str | None = None) -> None:
+        super().__init__(message)
+        self.brief = message if brief is None else brief
 
 
 class ClaimStore(Protocol):

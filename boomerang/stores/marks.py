@@ -49,7 +49,7 @@ def count_failure(
             release_at=now,
             expires_at=now + failure.window if call is None else call.expires_at,
         )
-    return identity, call, evolve(_claim(identity, call, now), after=after)
+    return identity, call, _claim(identity, call, now, after)
 
 
 def released(mark: Mark, *, now: float) -> Mark:
@@ -64,9 +64,12 @@ def _valid(mark: Mark | None, *, now: float, window: float) -> Mark | None:
     return mark
 
 
-def _claim(identity: Mark | None, call: Mark | None, now: float) -> Claim:
+def _claim(
+    identity: Mark | None, call: Mark | None, now: float, after: float | None = None
+) -> Claim:
     return Claim(
         attempt=0 if identity is None else identity.count,
         hold=0.0 if identity is None else max(0.0, identity.release_at - now),
         round=0 if call is None else call.count,
+        after=after,
     )

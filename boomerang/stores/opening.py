@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from threading import Thread
-from typing import Any, TypeVar
+from typing import Any
 
-from twisted.internet.defer import Deferred
-from twisted.internet.threads import deferToThreadPool
-from twisted.python.threadpool import ThreadPool
+from attrs import evolve
+from twisted.internet.interfaces import IStreamClientEndpoint
 
 from boomerang.stores.address import (
     MemoryAddress,
@@ -23,8 +21,15 @@ from boomerang.stores.notes_memory import MemoryNotes
 from boomerang.stores.queue import Bounds
 from boomerang.stores.queue_memory import MemoryQueue
 from boomerang.stores.redis import RedisStore
+from boomerang.stores.redis_cluster import Cluster, Node
 from boomerang.stores.redis_commands import RedisCommands
-from boomerang.stores.redis_connection import RedisConnection
+from boomerang.stores.redis_connection import (
+    Link,
+    OneServer,
+    RedisConnection,
+    Troubles,
+    connect,
+)
 from boomerang.stores.redis_endpoint import endpoint_of
 from boomerang.stores.redis_notes import RedisNotes
 from boomerang.stores.redis_queue import RedisQueue
@@ -33,8 +38,7 @@ from boomerang.stores.sqlite_file import SqliteFile
 from boomerang.stores.sqlite_marks import SqliteMarks
 from boomerang.stores.sqlite_notes import SqliteNotes
 from boomerang.stores.sqlite_queue import SqliteQueue
-
-T = TypeVar("T")
+from boomerang.threads import daemon_threads
 
 
 def make_stores(
@@ -56,47 +60,46 @@ def make_stores(
             queue=MemoryQueue(wall_clock, bounds=bounds),
         )
     if isinstance(address, SqliteAddress):
-        file, run = SqliteFile(address.path, wall_clock=wall_clock), _one_thread(reactor)
+        file = SqliteFile(address.path, wall_clock=wall_clock)
+        run = daemon_threads(reactor, name="sqlite", most=1)  # for one transaction at a time
         return Stores(
             claims=SqliteStore(SqliteMarks(file), run=run, clock=reactor),
             notes=SqliteNotes(file, run=run),
             queue=SqliteQueue(file, run=run, clock=reactor, bounds=bounds),
         )
-    connection = RedisConnection(address, endpoint_of(address, reactor), clock=reactor)
-    commands = RedisCommands(connection)
+    return _redis_stores(address, reactor, bounds)
+
+
+def _redis_stores(address: RedisAddress, reactor: Any, bounds: Bounds | None) -> Stores:
+    """Claims and notes on one connection, the queue, which waits for replicas, on another."""
+    troubles = Troubles()
+    commands = RedisCommands(make_connection(address, reactor, troubles))
     return Stores(
         claims=RedisStore(commands, prefix=address.prefix),
         notes=RedisNotes(commands, prefix=address.prefix),
-        queue=_redis_queue(address, reactor, bounds),
+        queue=RedisQueue(
+            RedisCommands(make_connection(address, reactor, troubles)),
+            prefix=address.prefix,
+            clock=reactor,
+            replicas=1 if address.service or address.cluster else 0,
+            bounds=bounds,
+        ),
     )
 
 
-def _redis_queue(address: RedisAddress, reactor: Any, bounds: Bounds | None) -> RedisQueue:
-    connection = RedisConnection(address, endpoint_of(address, reactor), clock=reactor)
-    return RedisQueue(
-        RedisCommands(connection),
-        prefix=address.prefix,
-        clock=reactor,
-        replicas=0 if address.service is None else 1,
-        bounds=bounds,
-    )
+def make_connection(address: RedisAddress, reactor: Any, troubles: Troubles) -> RedisConnection:
+    """What keeps connected to the servers of an address. Raises `OSError` as `make_stores`."""
+    if address.cluster:
 
+        def endpoint_at(node: Node) -> IStreamClientEndpoint:
+            return endpoint_of(evolve(address, hosts=(node,), cluster=False), reactor)
 
-class _DaemonThread(Thread):
-    """A thread that a hung disk cannot make the process wait for."""
+        endpoint_at(address.hosts[0])  # whether the PEM file is readable
+        cluster = Cluster(address, endpoint_at, clock=reactor)
+        return RedisConnection(cluster.link, clock=reactor, troubles=troubles)
+    endpoint = endpoint_of(address, reactor)
 
-    def __init__(self, *args: Any, **options: Any) -> None:
-        super().__init__(*args, **options, daemon=True)
+    async def link() -> Link:
+        return OneServer(await connect(address, endpoint, clock=reactor))
 
-
-def _one_thread(reactor: Any) -> Callable[[Callable[[], T]], Deferred[T]]:
-    """A runner with a thread of its own: SQLite's transactions are taken one at a time."""
-    pool = ThreadPool(1, 1, name="sqlite")
-    pool.threadFactory = _DaemonThread
-
-    def run(work: Callable[[], T]) -> Deferred[T]:
-        if not pool.started:  # not before: a thread does not survive the fork of a daemon
-            pool.start()
-        return deferToThreadPool(reactor, pool, work)
-
-    return run
+    return RedisConnection(link, clock=reactor, troubles=troubles)

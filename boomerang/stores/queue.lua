@@ -318,6 +318,10 @@ function commands.stats()
   return {totals[1] or 0, totals[2] or 0, totals[3] or 0, totals[4] or 0, oldest[2] or ''}
 end
 
+-- While its slot moves from one server of a cluster to another, some of the keys are here and some
+-- there, and a script would stop halfway: looking for what is nowhere makes it stop here.
+redis.call('EXISTS', base .. 'nowhere')
+
 -- A Redis that is full (maxmemory) refuses scripts whose first write may need memory, and goes on
 -- with others: acceptances are refused, deliveries go on, which is what makes room.
 if ARGV[1] ~= 'accept' and ARGV[1] ~= 'look' and ARGV[1] ~= 'stats' then

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
-from twisted.internet.defer import Deferred, gatherResults, succeed
+from twisted.internet.defer import Deferred, gatherResults
 
 from boomerang.stores.interfaces import Claim, Failure, Marked
-from boomerang.stores.redis_commands import RedisCommands, first_error, script
+from boomerang.stores.redis_commands import RedisCommands
+from boomerang.stores.redis_protocol import Script, first_error
 
-_CLAIM: Final = script("claim.lua")
-_RELEASE: Final = script("release.lua")
+_CLAIM: Final = Script.beside("claim.lua")
+_RELEASE: Final = Script.beside("release.lua")
 
 
 class RedisStore:
@@ -22,12 +23,11 @@ class RedisStore:
     """
 
     def __init__(self, commands: RedisCommands, *, prefix: str) -> None:
-        self._connection = commands.connection
-        self._do = commands.do
+        self._commands = commands
         self._prefix = prefix
 
     def open(self) -> Deferred[None]:
-        return self._connection.open()
+        return self._commands.connection.open()
 
     def claim(self, failure: Failure) -> Deferred[Claim]:
         keys, which = [], "call"
@@ -36,16 +36,17 @@ class RedisStore:
             which = "identity" if failure.call is None else "both"
         if failure.call is not None:
             keys.append(f"{self._prefix}{{{failure.call}}}")
-        arguments = [_ms(failure.wait), max(1, _ms(failure.window)), failure.attempts, which]
-        return self._do("eval", _CLAIM, keys, arguments).addCallback(_as_claim)
+        arguments = (_ms(failure.wait), max(1, _ms(failure.window)), failure.attempts, which)
+        return self._commands.run(_CLAIM, keys, *arguments).addCallback(_as_claim)
 
     def release(self, marked: Sequence[Marked]) -> Deferred[None]:
-        done = [self._do("eval", _RELEASE, [key], []) for key in self._keys(marked)]
+        done = [self._commands.run(_RELEASE, [key]) for key in self._keys(marked)]
         return gatherResults(done, consumeErrors=True).addCallbacks(_nothing, first_error)
 
     def attempts(self, marked: Sequence[Marked]) -> Deferred[Sequence[int]]:
-        keys = self._keys(marked)
-        return self._do("mget", keys).addCallback(_as_counts) if keys else succeed([])
+        # Not by MGET: the keys of several calls may be on several servers of a cluster.
+        asked = [self._commands.ask(key, "GET", key) for key in self._keys(marked)]
+        return gatherResults(asked, consumeErrors=True).addCallbacks(_as_counts, first_error)
 
     def _keys(self, marked: Sequence[Marked]) -> list[str]:
         return [self._identity_key(each.identity, each.call) for each in marked]
@@ -54,10 +55,12 @@ class RedisStore:
         return f"{self._prefix}{{{call or identity}}}:{identity}"
 
     def probe(self) -> Deferred[None]:
-        return self._do("set", f"{self._prefix}probe", "1", pexpire=1000).addCallback(_nothing)
+        keys = [f"{self._prefix}probe{end}" for end in self._commands.probes()]
+        asked = [self._commands.ask(key, "SET", key, 1, "PX", 1000) for key in keys]
+        return gatherResults(asked, consumeErrors=True).addCallbacks(_nothing, first_error)
 
     def close(self) -> Deferred[None]:
-        return self._connection.close()
+        return self._commands.connection.close()
 
 
 def _ms(seconds: float) -> int:
@@ -74,8 +77,8 @@ def _as_claim(reply: list[int]) -> Claim:
     )
 
 
-def _as_counts(marks: list[str | None]) -> list[int]:
-    return [int(mark.partition(":")[0]) if mark else 0 for mark in marks]
+def _as_counts(marks: list[bytes | None]) -> list[int]:
+    return [int(mark.partition(b":")[0]) if mark else 0 for mark in marks]
 
 
 def _nothing(_: object) -> None:

@@ -2,54 +2,94 @@
 
 from __future__ import annotations
 
-from importlib.resources import files
+from collections.abc import Sequence
 from typing import Any, Final
 
-import txredisapi
-from twisted.internet.defer import CancelledError, Deferred, fail
+from twisted.internet.defer import CancelledError, Deferred, fail, succeed
 from twisted.python.failure import Failure
 
 from boomerang.stores.interfaces import StoreUnavailable
-from boomerang.stores.redis_connection import RedisConnection
+from boomerang.stores.redis_connection import Link, RedisConnection
+from boomerang.stores.redis_protocol import RedisProtocol, Refused, Script, Word
 
-_NOT_OUR_MASTER: Final = ("READONLY", "LOADING", "MASTERDOWN", "UNBLOCKED", "NOAUTH")
+_NOT_OUR_MASTER: Final = ("READONLY", "LOADING", "MASTERDOWN", "UNBLOCKED", "NOAUTH", "CLUSTERDOWN")
 """Errors of a server that is not, or no longer, the one to write to: connect anew."""
 
+_MOST_REPEATS: Final = 12
+"""Of one command, whose slot of a cluster moves: a caller has a quarter of a second."""
 
-def script(name: str) -> str:
-    """The text of a script that lies beside this module."""
-    return files("boomerang.stores").joinpath(name).read_text()
+_Question = tuple[str, Script | None, tuple[Word, ...]]
+"""A key, a script or none, the words."""
 
 
 class RedisCommands:
-    """Commands on one connection, on which they are pipelined."""
+    """Commands on one link, on which they are pipelined; replies have `bytes` for texts."""
 
     def __init__(self, connection: RedisConnection) -> None:
         self.connection = connection
 
-    def do(self, command: str, *args: Any, **options: Any) -> Deferred[Any]:
-        """A command of txredisapi's, by its name there."""
-        protocol = self.connection.protocol
-        if protocol is None:
-            return fail(StoreUnavailable(f"Redis: {self.connection.trouble}"))
+    def ask(self, key: str, *words: Word) -> Deferred[Any]:
+        """Send a command to the server that has a key. The words of the command name it, too."""
+        return self._send((key, None, words))
+
+    def run(self, script: Script, keys: Sequence[str], *arguments: Word) -> Deferred[Any]:
+        """Run a script, whose keys share a hash tag."""
+        return self._send((keys[0], script, (len(keys), *keys, *arguments)))
+
+    def probes(self) -> list[str]:
+        """Ends of keys, such that there is one for each server."""
+        link = self.connection.link
+        return [""] if link is None else link.probes()
+
+    def _send(self, question: _Question) -> Deferred[Any]:
+        link = self.connection.link
+        if link is None:
+            return fail(self.connection.unavailable())
+        return self._send_to(link.at(question[0]), link, question, _MOST_REPEATS)
+
+    def _send_to(
+        self, protocol: RedisProtocol, link: Link, question: _Question, repeats: int
+    ) -> Deferred[Any]:
+        _, script, words = question
         try:
-            reply: Deferred[Any] = getattr(protocol, command)(*args, **options)
-        except txredisapi.RedisError as error:
-            return fail(StoreUnavailable(f"Redis: {error}"))
-        return reply.addErrback(self._unavailable)
+            reply = protocol.ask(*words) if script is None else protocol.run(script, *words)
+        except UnicodeEncodeError as error:
+            return fail(StoreUnavailable(f"Redis: {error.reason}"))
+        return reply.addErrback(self._failed, protocol, link, question, repeats)
 
-    def _unavailable(self, trouble: Failure) -> Failure:
-        if trouble.check(CancelledError):  # too late: whatever hangs, a new connection may not
-            self.connection.reconnect()
+    def _failed(
+        self,
+        trouble: Failure,
+        protocol: RedisProtocol,
+        link: Link,
+        question: _Question,
+        repeats: int,
+    ) -> Failure | Deferred[Any]:
+        if trouble.check(CancelledError):
             return trouble
-        trouble.trap(txredisapi.RedisError)
-        reason = trouble.getErrorMessage()
-        if reason.startswith(_NOT_OUR_MASTER):
-            self.connection.reconnect()
-        return Failure(StoreUnavailable(f"Redis: {reason}"))
+        trouble.trap(Refused, StoreUnavailable)
+        said = str(trouble.value)
+        if repeats and trouble.check(Refused):
+            forgot = said.startswith("NOSCRIPT")
+            other = succeed(protocol) if forgot else link.redirected(question[0], said)
+            if other is not None:
+                other.addCallback(self._repeat, link, question, repeats - 1)
+                return other.addErrback(_as_ours)
+        if said.startswith(_NOT_OUR_MASTER):
+            link.abort()
+        return Failure(StoreUnavailable(f"Redis: {said}"))
+
+    def _repeat(
+        self, protocol: RedisProtocol, link: Link, question: _Question, repeats: int
+    ) -> Deferred[Any]:
+        script = question[1]
+        if script is not None:  # a second NOSCRIPT would cost another repeat
+            protocol.forget(script)
+        return self._send_to(protocol, link, question, repeats)
 
 
-def first_error(failed: Failure) -> Failure:
-    """What went wrong, out of the wrapping of `gatherResults`."""
-    inner: Failure = getattr(failed.value, "subFailure", failed)
-    return inner
+def _as_ours(trouble: Failure) -> Failure:
+    """What goes wrong on the way to another server begins like all that does with Redis."""
+    if trouble.check(StoreUnavailable) and not str(trouble.value).startswith("Redis: "):
+        return Failure(StoreUnavailable(f"Redis: {trouble.value}"))
+    return trouble

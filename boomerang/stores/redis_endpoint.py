@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 from OpenSSL.crypto import Error as NotACertificate
-from twisted.internet.defer import CancelledError, Deferred
+from twisted.internet.defer import CancelledError, Deferred, TimeoutError
 from twisted.internet.endpoints import HostnameEndpoint, wrapClientTLS
 from twisted.internet.error import ConnectingCancelledError
 from twisted.internet.interfaces import IProtocol, IProtocolFactory, IStreamClientEndpoint
@@ -22,9 +22,11 @@ from zope.interface import implementer
 
 from boomerang.stores.address import RedisAddress
 from boomerang.stores.interfaces import StoreUnavailable
-from boomerang.stores.redis_connection import protocol_factory
+from boomerang.stores.redis_protocol import protocol_factory
 
 _CONNECT_TIMEOUT: Final = 1.0
+
+_REPLY_TIMEOUT: Final = 1.0
 
 _ATTEMPT_DELAY: Final = 0.05
 """Seconds before the next address of a name is tried as well. A refusal is not told before that,
@@ -77,9 +79,8 @@ def _authorities(path: str) -> Any:
 class SentinelEndpoint:
     """Asks the Sentinels, one after the other, where the master is, before every connection.
 
-    Own code, for txredisapi's discovery takes ten seconds when no Sentinel answers, and leaves
-    failures of its role check unhandled. A former master is recognised by its READONLY; each
-    connection begins with another Sentinel, so that one that is behind the times is left again.
+    A former master is recognised by its READONLY; each connection begins with another Sentinel, so
+    that one that is behind the times is left again.
     """
 
     def __init__(self, reactor: Any, sentinels: Sequence[tuple[str, int]], service: str) -> None:
@@ -107,11 +108,12 @@ class SentinelEndpoint:
         endpoint = _plain(self._reactor, *sentinel)
         connection: Any = await endpoint.connect(protocol_factory())
         try:
-            reply = await connection.execute_command(
-                "SENTINEL", "get-master-addr-by-name", self._service
-            )
+            asked = connection.ask("SENTINEL", "get-master-addr-by-name", self._service)
+            reply = await asked.addTimeout(_REPLY_TIMEOUT, self._reactor)
+        except TimeoutError:
+            raise StoreUnavailable(f"no answer within {_REPLY_TIMEOUT:g} s") from None
         finally:
             connection.transport.loseConnection()
         if not reply:
             raise StoreUnavailable(f"knows no service {self._service}")
-        return str(reply[0]), int(reply[1])
+        return reply[0].decode(), int(reply[1])

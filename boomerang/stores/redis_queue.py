@@ -38,11 +38,12 @@ from boomerang.stores.batches import Batches
 from boomerang.stores.interfaces import StoreUnavailable
 from boomerang.stores.queue import REMEMBERED, Bounds, Filter, QueueFull, Stats
 from boomerang.stores.queue_record import decode, encode, remembered_as, words
-from boomerang.stores.redis_commands import RedisCommands, first_error, script
+from boomerang.stores.redis_commands import RedisCommands
+from boomerang.stores.redis_protocol import Script, Word
 
 T = TypeVar("T")
 
-_QUEUE: Final = script("queue.lua")
+_QUEUE: Final = Script.beside("queue.lua")
 
 _PATIENCE: Final = 5.0
 """Seconds; who waits for less cancels, and this only ends what hangs."""
@@ -113,9 +114,8 @@ class RedisQueue:
         bounds = self._bounds
         limits = [bounds.most, bounds.most_bytes, bounds.most_keys, _ms(REMEMBERED)]
         parts = (part for callback in batch for part in callback)
-        stored = self._do("accept", *limits, *parts)
-        answers = [stored, Deferred.fromCoroutine(self._replicated())]
-        results, _ = await gatherResults(answers, consumeErrors=True).addErrback(first_error)
+        results = await self._do("accept", *limits, *parts)
+        await self._replicated()
         return [self._as_accepted(result) for result in results]
 
     def _as_accepted(self, result: int) -> bool | Exception:
@@ -126,7 +126,8 @@ class RedisQueue:
         return QueueFull(f"the callbacks that wait take {self._bounds.most_bytes} bytes")
 
     async def _replicated(self) -> None:
-        """Wait for a replica, behind the command that was just sent on the same connection."""
+        """Wait for a replica. Asked for at once when a reply was read, WAIT is for all that was
+        written on its connection; on another one it would be for nothing."""
         if not self._replicas:
             return
         if not self._alone or await self._has_replicas():
@@ -140,7 +141,7 @@ class RedisQueue:
 
     async def _has_replicas(self) -> bool:
         role = await self._command("ROLE")
-        return role[0] == "master" and bool(role[2])
+        return role[0] == b"master" and bool(role[2])
 
     def _is_alone(self, *, alone: bool) -> None:
         if alone and not self._alone:
@@ -149,8 +150,8 @@ class RedisQueue:
             self._log.info("Redis has a replica again")
         self._alone = alone
 
-    def _command(self, *words: str | int) -> Deferred[Any]:
-        return self._limit(self._commands.do("execute_command", *words))
+    def _command(self, *words: Word) -> Deferred[Any]:
+        return self._limit(self._commands.ask(self._key, *words))
 
     def take(
         self, holder: str, *, most: int, lease: float, per_origin: int, origins: Mapping[str, int]
@@ -233,9 +234,8 @@ class RedisQueue:
         await gatherResults(ending).addTimeout(_CLOSING, self._clock).addErrback(_only_late)
         await self._commands.connection.close()
 
-    def _do(self, command: str, *arguments: Any) -> Deferred[Any]:
-        done = self._commands.do("eval", _QUEUE, [self._key], [command, *arguments])
-        return self._limit(done)
+    def _do(self, command: str, *arguments: Word) -> Deferred[Any]:
+        return self._limit(self._commands.run(_QUEUE, [self._key], command, *arguments))
 
     def _limit(self, done: Deferred[T]) -> Deferred[T]:
         return done.addTimeout(self._patience, self._clock).addErrback(self._too_late)
@@ -271,15 +271,15 @@ def _as_json(which: Filter, now: float) -> str:
     return json.dumps({name: value for name, value in wanted.items() if value is not None})
 
 
-def _shown(rows: Sequence[Sequence[Any]]) -> list[Queued]:
+def _shown(rows: Sequence[Sequence[bytes]]) -> list[Queued]:
     return [
         Queued(
             number=int(number),
-            callback=decode(record if isinstance(record, bytes) else record.encode()),
-            state=State(state),
+            callback=decode(record),
+            state=State(state.decode()),
             attempts=int(attempts),
             due_at=float(due) / 1000,
-            last=last,
+            last=last.decode(),
         )
         for number, state, attempts, due, last, record in rows
     ]

@@ -1,7 +1,10 @@
 """Claims in an SQLite file: durable, and shared by the processes of one machine.
 
 The reactor never touches the file. The claims of one reactor turn, and those that arrive while a
-batch is being written, go to a thread together and share one transaction and one commit.
+batch is being written, go to a thread together and share one transaction and one commit. Under load
+batches begin at intervals: a hop to the thread costs more than many claims in it, and each of its
+steps waits for the interpreter's lock. No call is released later for that, since its hold begins
+when it was asked for.
 """
 
 from __future__ import annotations
@@ -15,12 +18,16 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.python.failure import Failure as Trouble
 
 from boomerang.stores.interfaces import Claim, Failure, Marked, StoreUnavailable
-from boomerang.stores.sqlite_file import Runner, as_unavailable
+from boomerang.stores.sqlite_file import as_unavailable
 from boomerang.stores.sqlite_marks import SqliteMarks
+from boomerang.threads import Run
 
 T = TypeVar("T")
 
 _MOST_IN_A_BATCH: Final = 2000
+
+PACE: Final = 0.005
+"""Seconds between the beginnings of two batches."""
 
 _CLOSED: Final = "SQLite: closed"
 
@@ -28,11 +35,12 @@ _CLOSED: Final = "SQLite: closed"
 class SqliteStore:
     """A `ClaimStore` in a file."""
 
-    def __init__(self, marks: SqliteMarks, *, run: Runner, clock: IReactorTime) -> None:
+    def __init__(self, marks: SqliteMarks, *, run: Run, clock: IReactorTime) -> None:
         self._marks = marks
         self._run = run
         self._clock = clock
-        self._waiting: dict[Deferred[Claim], Failure] = {}
+        self._waiting: dict[Deferred[Claim], tuple[Failure, float]] = {}
+        self._began = -PACE
         self._probing: list[Deferred[None]] = []
         self._busy = False
         self._closed = False
@@ -44,7 +52,7 @@ class SqliteStore:
         if self._closed:
             return fail(StoreUnavailable(_CLOSED))
         waiter: Deferred[Claim] = Deferred(self._claim_cancelled)
-        self._waiting[waiter] = failure
+        self._waiting[waiter] = (failure, self._clock.seconds())
         self._wake()
         return waiter
 
@@ -73,7 +81,7 @@ class SqliteStore:
         waiters: list[Deferred[Any]] = [*self._waiting, *self._probing]
         self._waiting.clear()
         self._probing.clear()
-        _refuse(waiters, Trouble(StoreUnavailable(_CLOSED)))
+        _refuse(Trouble(StoreUnavailable(_CLOSED)), waiters)
         return self._run(self._marks.close)
 
     def _claim_cancelled(self, waiter: Deferred[Claim]) -> None:
@@ -84,24 +92,49 @@ class SqliteStore:
             self._probing.remove(waiter)
 
     def _wake(self) -> None:
-        """Write a batch at the end of this reactor turn, unless one is on its way."""
+        """Write a batch at the end of this reactor turn, or when it is time, unless one is on
+        its way."""
         if not self._busy:
             self._busy = True
-            self._clock.callLater(0, self._write_batch)
+            pause = self._began + PACE - self._clock.seconds()
+            full = len(self._waiting) >= _MOST_IN_A_BATCH
+            self._clock.callLater(0 if full else max(0.0, pause), self._write_batch)
 
     def _write_batch(self) -> None:
         waiters = list(self._waiting)[:_MOST_IN_A_BATCH]
-        failures = [self._waiting.pop(waiter) for waiter in waiters]
+        asked = [self._waiting.pop(waiter) for waiter in waiters]
         probes, self._probing = self._probing, []
         if not waiters and not probes:  # all cancelled, or closed: leave the file alone
             self._busy = False
             return
-        written = self._run(partial(self._marks.count, failures))
+        self._began = self._clock.seconds()
+        written = self._run(partial(self._count, asked))
         written.addErrback(as_unavailable)
         written.addCallbacks(
-            partial(_answer, waiters, probes), partial(_refuse, [*waiters, *probes])
+            self._answer, _refuse, (waiters, probes), {}, ([*waiters, *probes],), {}
         )
         written.addBoth(self._next_batch)
+
+    def _count(self, asked: Sequence[tuple[Failure, float]]) -> tuple[list[Claim], float]:
+        """In the thread: claims as they stand at an instant, and that."""
+        now = self._clock.seconds()
+        failures = [_earlier(failure, now - asked_at) for failure, asked_at in asked]
+        return self._marks.count(failures), now
+
+    def _answer(
+        self,
+        counted: tuple[list[Claim], float],
+        waiters: Sequence[Deferred[Claim]],
+        probes: Sequence[Deferred[None]],
+    ) -> None:
+        claims, counted_at = counted
+        since = self._clock.seconds() - counted_at
+        for waiter, claim in zip(waiters, claims, strict=True):
+            if not waiter.called:
+                waiter.callback(_later(claim, since))
+        for probe in probes:
+            if not probe.called:
+                probe.callback(None)
 
     def _next_batch(self, _: object) -> None:
         self._busy = False
@@ -109,18 +142,22 @@ class SqliteStore:
             self._wake()
 
 
-def _answer(
-    waiters: Sequence[Deferred[Claim]], probes: Sequence[Deferred[None]], claims: Sequence[Claim]
-) -> None:
-    for waiter, claim in zip(waiters, claims, strict=True):
-        if not waiter.called:
-            waiter.callback(claim)
-    for probe in probes:
-        if not probe.called:
-            probe.callback(None)
+def _earlier(failure: Failure, seconds: float) -> Failure:
+    """A failure of which some seconds of the hold are over."""
+    if failure.wait <= 0:
+        return failure
+    wait = max(0.0, failure.wait - seconds)
+    return Failure(failure.identity, failure.call, wait, failure.window, failure.attempts)
 
 
-def _refuse(waiters: Sequence[Deferred[Any]], trouble: Trouble) -> None:
+def _later(claim: Claim, seconds: float) -> Claim:
+    """A claim as it stands some seconds later."""
+    if claim.hold <= 0:
+        return claim
+    return Claim(claim.attempt, max(0.0, claim.hold - seconds), claim.round, claim.after)
+
+
+def _refuse(trouble: Trouble, waiters: Sequence[Deferred[Any]]) -> None:
     for waiter in waiters:
         if not waiter.called:
             waiter.errback(trouble)

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Callable, Iterator
-from typing import Final, Protocol, TypeVar
+from typing import Final, TypeVar
 
-from twisted.internet.defer import Deferred
 from twisted.python.failure import Failure
 
 from boomerang.stores.interfaces import StoreUnavailable
@@ -118,14 +117,12 @@ SCHEMA: Final = (
 )
 """Schema changes in order; ``user_version`` is how many of them a file has seen."""
 
+_CHECKPOINT_PAGES: Final = 4000
+"""Size of the log (16 MB) at which it is written to the file. Marks have random names, so that each
+is on another page; with SQLite's 1000 a page is written more often, 50 µs a claim instead of 38."""
+
 _BUSY_MS: Final = 200
 """How long a transaction waits for another process; below the 250 ms that a caller has."""
-
-
-class Runner(Protocol):
-    """Runs a blocking function elsewhere: in one thread, or at once (`maybeDeferred`) in tests."""
-
-    def __call__(self, work: Callable[[], T], /) -> Deferred[T]: ...
 
 
 class SqliteFile:
@@ -158,6 +155,7 @@ class SqliteFile:
             try:
                 connection.execute("PRAGMA journal_mode = WAL")
                 connection.execute("PRAGMA synchronous = NORMAL")
+                connection.execute(f"PRAGMA wal_autocheckpoint = {_CHECKPOINT_PAGES}")
                 _migrate(connection)
             except BaseException:
                 connection.close()

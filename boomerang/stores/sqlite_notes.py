@@ -10,7 +10,8 @@ from typing import Any, Final, TypeVar
 
 from twisted.internet.defer import Deferred
 
-from boomerang.stores.sqlite_file import Runner, SqliteFile, as_unavailable
+from boomerang.stores.sqlite_file import SqliteFile, as_unavailable
+from boomerang.threads import Run
 
 T = TypeVar("T")
 
@@ -21,7 +22,7 @@ _JOURNALS_AT_ONCE: Final = 50
 class SqliteNotes:
     """A `NoteStore` in a file. Each method is one transaction, and queues behind claims."""
 
-    def __init__(self, file: SqliteFile, *, run: Runner) -> None:
+    def __init__(self, file: SqliteFile, *, run: Run) -> None:
         self._file = file
         self._run = run
 

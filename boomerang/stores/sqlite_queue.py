@@ -24,8 +24,9 @@ from boomerang.stores.batches import Batches
 from boomerang.stores.interfaces import StoreUnavailable
 from boomerang.stores.queue import Bounds, Filter, Stats
 from boomerang.stores.queue_record import encode, remembered_as
-from boomerang.stores.sqlite_file import Runner, SqliteFile, as_unavailable
+from boomerang.stores.sqlite_file import SqliteFile, as_unavailable
 from boomerang.stores.sqlite_queue_rows import New, Outcome
+from boomerang.threads import Run
 
 T = TypeVar("T")
 
@@ -39,7 +40,7 @@ class SqliteQueue:
     """A `QueueStore` in a file. The claims' store closes the file."""
 
     def __init__(
-        self, file: SqliteFile, *, run: Runner, clock: IReactorTime, bounds: Bounds | None = None
+        self, file: SqliteFile, *, run: Run, clock: IReactorTime, bounds: Bounds | None = None
     ) -> None:
         self._file = file
         self._run = run

@@ -17,7 +17,7 @@ from twisted.internet.defer import DeferredSemaphore
 from twisted.internet.interfaces import IAddress, IReactorTime
 from werkzeug.security import check_password_hash
 
-from boomerang.monitor.libraries import Run
+from boomerang.threads import Run
 from boomerang.web.reply import Refused
 from boomerang.web.request import GuardedRequest
 

@@ -284,6 +284,11 @@ def test_any_target(text: str) -> None:
         ("redis", "redis://me:hunter2@a:6379/1", None),
         ("redis", "rediss://a?ssl_cert_reqs=none", None),
         ("redis", "redis+sentinel://a,b:1/service", None),
+        (
+            "redis",
+            "redis+cluster://a",
+            "url is expected to be redis://, rediss:// or redis+sentinel://",
+        ),
         ("redis", "memory:", "url is expected to be redis://, rediss:// or redis+sentinel://"),
         ("redis", "sqlite:a", "url is expected to be redis://, rediss:// or redis+sentinel://"),
         ("redis", "tcp://a:1", "url is expected to be redis://, rediss:// or redis+sentinel://"),

@@ -28,6 +28,10 @@ def sentinel(*hosts: tuple[str, int], **more: object) -> RedisAddress:
     return RedisAddress(hosts, **{"service": "calls", **more})  # type: ignore[arg-type]
 
 
+def cluster(*hosts: tuple[str, int], **more: object) -> RedisAddress:
+    return RedisAddress(hosts, cluster=True, **more)  # type: ignore[arg-type]
+
+
 GOOD: Final = [
     ("memory:", MemoryAddress()),
     # Files
@@ -74,6 +78,14 @@ GOOD: Final = [
     (
         "redis+sentinel://me:pw@h,i/calls/0?prefix=p",
         sentinel(("h", 26379), ("i", 26379), username="me", password="pw", database=0, prefix="p"),
+    ),
+    # Cluster
+    ("redis+cluster://h", cluster(("h", 6379))),
+    ("redis+cluster://h,i:1,[::1]:2/", cluster(("h", 6379), ("i", 1), ("::1", 2))),
+    ("redis+cluster://:pw@h/0?prefix=p", cluster(("h", 6379), password="pw", prefix="p")),
+    (
+        "rediss+cluster://me:pw@h,i?ssl_cert_reqs=none",
+        cluster(("h", 6379), ("i", 6379), username="me", password="pw", tls=True, verify=False),
     ),
 ]
 
@@ -145,6 +157,12 @@ def test_good(text: str, expected: StoreAddress) -> None:
         "redis+sentinel://h/calls/x",
         "redis+sentinel://h/calls?ssl_cert_reqs=none",
         "rediss+sentinel://h/calls",
+        "redis+cluster://",
+        "redis+cluster://,h",
+        "redis+cluster://h/1",
+        "redis+cluster://h?db=1",
+        "redis+cluster://h/calls",
+        "redis+cluster://h?ssl_cert_reqs=none",
         "postgres://h",
         "REDIS://h",
         " redis://h",
@@ -152,7 +170,7 @@ def test_good(text: str, expected: StoreAddress) -> None:
 )
 def test_bad(text: str) -> None:
     """Each of these is refused, in words that say what was expected."""
-    with pytest.raises(ValueError, match=r"redis|sqlite:|ssl_c|prefix") as caught:
+    with pytest.raises(ValueError, match=r"redis|sqlite:|ssl_c|prefix|cluster") as caught:
         parse_store(text)
     assert len(str(caught.value)) < 250
 
@@ -160,7 +178,8 @@ def test_bad(text: str) -> None:
 @pytest.mark.parametrize(
     ("text", "reason"),
     [
-        ("redis://h,i", "several are for redis+sentinel"),
+        ("redis://h,i", "several are for redis+sentinel:// and redis+cluster://"),
+        ("redis+cluster://h/1", "a cluster has but one"),
         ("redis+sentinel://h", "the name of the service"),
         ("redis://h?ssl_cert_reqs=none", "with rediss:// only"),
         ("rediss://h?ssl_cert_reqs=maybe", "none or required"),
@@ -185,6 +204,8 @@ def test_reasons(text: str, reason: str) -> None:
         ("rediss://:pw@h:1/5?ssl_cert_reqs=none", "rediss://h:1/5"),
         ("redis://[::1]", "redis://[::1]:6379/0"),
         ("redis+sentinel://:pw@h,i:1/calls/2", "redis+sentinel://h:26379,i:1/calls/2"),
+        ("redis+cluster://:pw@h,i:1", "redis+cluster://h:6379,i:1/"),
+        ("rediss+cluster://:pw@h", "rediss+cluster://h:6379/"),
     ],
 )
 def test_shown(text: str, shown: str) -> None:
@@ -202,6 +223,7 @@ SECRET: Final = "hunter2-hunter2"
         "redis://me:{}@h/1?prefix=x",
         "rediss://:{}@h",
         "redis+sentinel://:{}@h,i/calls",
+        "rediss+cluster://:{}@h,i",
     ],
 )
 def test_password_is_not_shown(text: str) -> None:
@@ -231,6 +253,7 @@ def test_password_is_not_shown(text: str) -> None:
         "rediss://h?ssl_cert_reqs={}",
         "redis+sentinel://:{}@h",
         "redis+sentinel://:{}@h/calls/{}",
+        "redis+cluster://:{}@h/{}",
         "http://me:{}@h",
         "{}",
     ],
@@ -245,7 +268,10 @@ def test_password_is_not_in_messages(text: str) -> None:
         error = error.__cause__ if error.__suppress_context__ else error.__context__
 
 
-@given(st.text(max_size=40), st.sampled_from(["", "redis://", "rediss://", "redis+sentinel://"]))
+@given(
+    st.text(max_size=40),
+    st.sampled_from(["", "redis://", "rediss://", "redis+sentinel://", "redis+cluster://"]),
+)
 def test_anything(text: str, scheme: str) -> None:
     """Whatever is given is an address or a `ValueError`."""
     with suppress(ValueError):

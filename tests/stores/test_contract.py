@@ -26,8 +26,9 @@ from boomerang.stores.marks import Mark, count_failure
 from boomerang.stores.memory import MemoryStore
 from boomerang.stores.opening import make_stores
 from boomerang.stores.sqlite import SqliteStore
-from boomerang.stores.sqlite_file import Runner, SqliteFile
+from boomerang.stores.sqlite_file import SqliteFile
 from boomerang.stores.sqlite_marks import SqliteMarks
+from boomerang.threads import Run
 from tests.servers import Conversation, RedisServer
 
 AGES: Final = 1000.0
@@ -90,6 +91,15 @@ class WallClock:
         self.now += seconds
 
 
+class NoTimePasses:
+    """The reactor, without its clock: seconds pass for a file when a test says so."""
+
+    callLater = staticmethod(reactor.callLater)
+
+    def seconds(self) -> float:
+        return 0.0
+
+
 def memory_backend() -> Backend:
     clock = Clock()
     store = MemoryStore(clock)
@@ -100,13 +110,12 @@ def memory_backend() -> Backend:
     return Backend(lambda: store, pass_time, unit=1.0, durable=False)
 
 
-def sqlite_backend(path: Path, run: Runner) -> Backend:
+def sqlite_backend(path: Path, run: Run) -> Backend:
     clock = WallClock()
 
     def another() -> ClaimStore:
-        return SqliteStore(
-            SqliteMarks(SqliteFile(str(path), wall_clock=clock)), run=run, clock=reactor
-        )
+        marks = SqliteMarks(SqliteFile(str(path), wall_clock=clock))
+        return SqliteStore(marks, run=run, clock=NoTimePasses())  # type: ignore[arg-type]
 
     return Backend(another, clock.advance, unit=1.0, durable=True)
 
@@ -128,7 +137,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServer]:
 
 
 @pytest.fixture
-def thread() -> Iterator[Runner]:
+def thread() -> Iterator[Run]:
     """A runner with a thread, as in production."""
     pool = ThreadPool(1, 1)
     pool.start()
@@ -144,7 +153,7 @@ def thread() -> Iterator[Runner]:
     params=["memory", "sqlite", "sqlite in a thread", "redis"]
 )
 async def backend(
-    request: pytest.FixtureRequest, tmp_path: Path, server: RedisServer, thread: Runner
+    request: pytest.FixtureRequest, tmp_path: Path, server: RedisServer, thread: Run
 ) -> AsyncIterator[Backend]:
     match request.param:
         case "memory":

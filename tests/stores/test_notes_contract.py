@@ -19,8 +19,9 @@ from boomerang.stores.address import parse_store
 from boomerang.stores.interfaces import NoteStore, Stores
 from boomerang.stores.notes_memory import MemoryNotes
 from boomerang.stores.opening import make_stores
-from boomerang.stores.sqlite_file import Runner, SqliteFile
+from boomerang.stores.sqlite_file import SqliteFile
 from boomerang.stores.sqlite_notes import SqliteNotes
+from boomerang.threads import Run
 from tests.servers import RedisServer
 from tests.stores.test_contract import WallClock
 
@@ -48,7 +49,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServer]:
 
 
 @pytest.fixture
-def thread() -> Iterator[Runner]:
+def thread() -> Iterator[Run]:
     pool = ThreadPool(1, 1)
     pool.start()
 
@@ -63,7 +64,7 @@ def thread() -> Iterator[Runner]:
     params=["memory", "sqlite", "sqlite in a thread", "redis"]
 )
 async def backend(
-    request: pytest.FixtureRequest, tmp_path: Path, server: RedisServer, thread: Runner
+    request: pytest.FixtureRequest, tmp_path: Path, server: RedisServer, thread: Run
 ) -> AsyncIterator[Backend]:
     if request.param == "memory":
         clock = Clock()

@@ -23,8 +23,9 @@ from boomerang.stores.interfaces import StoreUnavailable
 from boomerang.stores.opening import make_stores
 from boomerang.stores.queue import Bounds, Filter, QueueFull, QueueStore
 from boomerang.stores.queue_memory import MemoryQueue
-from boomerang.stores.sqlite_file import Runner, SqliteFile
+from boomerang.stores.sqlite_file import SqliteFile
 from boomerang.stores.sqlite_queue import SqliteQueue
+from boomerang.threads import Run
 from tests.servers import RedisServer
 from tests.stores.test_sqlite import WallClock
 
@@ -72,7 +73,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServer]:
 
 
 @pytest.fixture
-def thread() -> Iterator[Runner]:
+def thread() -> Iterator[Run]:
     pool = ThreadPool(1, 1)
     pool.start()
 
@@ -87,7 +88,7 @@ def thread() -> Iterator[Runner]:
     params=["memory", "sqlite", "sqlite in a thread", "redis"]
 )
 async def backend(
-    request: pytest.FixtureRequest, tmp_path: Path, server: RedisServer, thread: Runner
+    request: pytest.FixtureRequest, tmp_path: Path, server: RedisServer, thread: Run
 ) -> AsyncIterator[Backend]:
     if request.param == "memory":
         clock = Clock()

@@ -22,11 +22,10 @@ from twisted.internet.task import deferLater
 from boomerang.relay.callback import Callback
 from boomerang.stores.address import RedisAddress, SqliteAddress, parse_store
 from boomerang.stores.interfaces import StoreUnavailable
-from boomerang.stores.opening import make_stores
+from boomerang.stores.opening import make_connection, make_stores
 from boomerang.stores.queue import Filter, QueueStore
 from boomerang.stores.redis_commands import RedisCommands
-from boomerang.stores.redis_connection import RedisConnection
-from boomerang.stores.redis_endpoint import endpoint_of
+from boomerang.stores.redis_connection import Troubles
 from boomerang.stores.redis_queue import RedisQueue
 from boomerang.stores.sqlite_file import SqliteFile
 from boomerang.stores.sqlite_queue import SqliteQueue
@@ -361,9 +360,8 @@ def test_disk_full(tmp_path: Path) -> None:
 async def redis_queue(url: str, *, patience: float = 5.0) -> AsyncIterator[RedisQueue]:
     address = parse_store(url)
     assert isinstance(address, RedisAddress)
-    connection = RedisConnection(address, endpoint_of(address, reactor), clock=reactor)
     queue = RedisQueue(
-        RedisCommands(connection),
+        RedisCommands(make_connection(address, reactor, Troubles())),
         prefix=address.prefix,
         clock=reactor,
         replicas=0 if address.service is None else 1,

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any, Final
 
 import pytest
-import txredisapi
 from twisted.internet import reactor
 from twisted.internet.defer import (
     CancelledError,
@@ -25,9 +24,9 @@ from twisted.logger import LogEvent, LogLevel, capturedLogs, formatEvent
 from boomerang.stores.address import RedisAddress, parse_store
 from boomerang.stores.failsafe import PATIENCE, FailsafeStore
 from boomerang.stores.interfaces import Claim, ClaimStore, Failure, StoreUnavailable
-from boomerang.stores.opening import make_stores
-from boomerang.stores.redis_connection import RedisConnection
-from boomerang.stores.redis_endpoint import endpoint_of
+from boomerang.stores.opening import make_connection, make_stores
+from boomerang.stores.redis_connection import Troubles
+from boomerang.stores.redis_protocol import RedisProtocol
 from tests.servers import (
     HOST,
     Certificates,
@@ -554,7 +553,7 @@ def test_reconnect_before_open() -> None:
     """Without a connection there is none to drop."""
     address = parse_store(f"redis://{HOST}")
     assert isinstance(address, RedisAddress)
-    RedisConnection(address, endpoint_of(address, reactor), clock=reactor).reconnect()
+    make_connection(address, reactor, Troubles()).reconnect()
 
 
 async def test_open_many_times(tmp_path: Path) -> None:
@@ -593,7 +592,7 @@ def deferreds() -> int:
 
 def protocols() -> int:
     gc.collect()
-    return sum(isinstance(thing, txredisapi.BaseRedisProtocol) for thing in gc.get_objects())
+    return sum(isinstance(thing, RedisProtocol) for thing in gc.get_objects())
 
 
 async def test_closed(server: RedisServer) -> None:

@@ -29,9 +29,10 @@ from twisted.python.threadpool import ThreadPool
 from twisted.trial.unittest import SynchronousTestCase
 
 from boomerang.stores.interfaces import Claim, Failure, StoreUnavailable
-from boomerang.stores.sqlite import SqliteStore
-from boomerang.stores.sqlite_file import SCHEMA, Runner, SqliteFile
+from boomerang.stores.sqlite import PACE, SqliteStore
+from boomerang.stores.sqlite_file import SCHEMA, SqliteFile
 from boomerang.stores.sqlite_marks import SqliteMarks
+from boomerang.threads import Run
 
 T = TypeVar("T")
 
@@ -74,7 +75,7 @@ def file(path: Path, clock: WallClock) -> Iterator[SqliteMarks]:
 
 
 @pytest.fixture
-def thread() -> Iterator[Runner]:
+def thread() -> Iterator[Run]:
     """A runner with a thread, as in production."""
     pool = ThreadPool(1, 1)
     pool.start()
@@ -114,12 +115,15 @@ class Recorder:
         self.batches: list[list[Failure]] = []
         self.broken: Exception | None = None
         self.closed = False
+        self.hold = 0.0
+        self.meanwhile: Callable[[], object] = lambda: None
 
     def count(self, failures: Sequence[Failure]) -> list[Claim]:
         self.batches.append(list(failures))
         if self.broken is not None:
             raise self.broken
-        return [Claim(attempt=n, hold=0.0, round=n) for n, _ in enumerate(failures, start=1)]
+        self.meanwhile()
+        return [Claim(attempt=n, hold=self.hold, round=n) for n, _ in enumerate(failures, start=1)]
 
     def close(self) -> None:
         self.closed = True
@@ -142,10 +146,13 @@ class Batches(SynchronousTestCase):
 
     def turn(self) -> None:
         """A turn of the reactor; the thread does all it was given before."""
+        self.work_ends()
+        self.clock.advance(PACE)
+
+    def work_ends(self) -> None:
         work, self.work = self.work, []
         for piece in work:
             piece()
-        self.clock.advance(0)
 
     def test_one_turn_is_one_batch(self) -> None:
         """The claims of one reactor turn are written together, in their order."""
@@ -180,6 +187,32 @@ class Batches(SynchronousTestCase):
             self.turn()
         assert [len(batch) for batch in self.file.batches] == [2000, 2000, 500]
         assert all(claim.called for claim in claims)
+
+    def test_pace(self) -> None:
+        """Batches begin at intervals, the first one at once, and so does one that is full."""
+        self.store.claim(failure("1"))
+        self.clock.advance(0)
+        self.work_ends()
+        self.store.claim(failure("2"))
+        self.clock.advance(0.8 * PACE)
+        assert not self.work
+        self.clock.advance(0.3 * PACE)
+        assert len(self.work) == 1
+        for n in range(2000):
+            self.store.claim(failure(f"{n}"))
+        self.work_ends()
+        self.clock.advance(0)
+        assert len(self.work) == 1
+
+    def test_holds_begin_when_they_are_asked_for(self) -> None:
+        """However long the file takes, a hold ends as long after the claim as it was to last."""
+        claim = self.store.claim(failure(wait=8))
+        self.clock.advance(0.25)  # the thread is busy with something else
+        self.file.hold = 7.75
+        self.file.meanwhile = lambda: self.clock.advance(0.5)
+        self.work_ends()
+        assert self.file.batches[0][0].wait == 7.75
+        assert self.successResultOf(claim).hold == 7.25
 
     def test_nothing_to_do(self) -> None:
         """Without claims nothing runs."""
@@ -432,7 +465,7 @@ def locked(path: Path) -> sqlite3.Connection:
     return connection
 
 
-async def test_locked(file: SqliteMarks, path: Path, thread: Runner) -> None:
+async def test_locked(file: SqliteMarks, path: Path, thread: Run) -> None:
     """While somebody locks the file claims fail in time for the caller; then they work again."""
     store = SqliteStore(file, run=thread, clock=reactor)
     await store.open()
@@ -445,7 +478,7 @@ async def test_locked(file: SqliteMarks, path: Path, thread: Runner) -> None:
 
 
 async def test_reactor_is_not_blocked(
-    file: SqliteMarks, path: Path, thread: Runner, clock: WallClock
+    file: SqliteMarks, path: Path, thread: Run, clock: WallClock
 ) -> None:
     """However long the file takes, the reactor goes on; its thread never touches the file."""
     store = SqliteStore(file, run=thread, clock=reactor)
@@ -686,7 +719,7 @@ def test_disk_full(path: Path) -> None:
     assert found == ["True", "True", "False", "False", "False", "True", "True"]
 
 
-async def test_under_load(file: SqliteMarks, thread: Runner) -> None:
+async def test_under_load(file: SqliteMarks, thread: Run) -> None:
     """Closing in the middle of thousands of claims is clean: each is answered or fails."""
     store = SqliteStore(file, run=thread, clock=reactor)
     first, *claims = [store.claim(failure(f"{n}", f"call {n}")) for n in range(5000)]

@@ -159,10 +159,9 @@ class Annotator:
     def _store_does_not_answer(self, error: Exception) -> None:
         if not self._store_is_away:
             self._store_is_away = True
-            late = isinstance(error, TimeoutError)
             _log.warn(
                 "annotations cannot be noted in the store: {reason}",
-                reason="no answer in time" if late else str(error),
+                reason=getattr(error, "brief", "no answer in time"),
             )
 
     def _in_time(self, answer: Deferred[T]) -> Deferred[T]:

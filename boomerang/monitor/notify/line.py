@@ -11,10 +11,10 @@ from twisted.internet.defer import CancelledError, Deferred, TimeoutError, succe
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.logger import Logger
 
-from boomerang.monitor.libraries import Run
 from boomerang.monitor.notify.entry import Entry
 from boomerang.monitor.notify.message import Message
 from boomerang.monitor.notify.outbox import Outbox
+from boomerang.threads import Run
 
 PAUSES: Final = (5.0, 30.0, 120.0, 600.0)
 """Seconds from one attempt to the next; the last goes on."""

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from boomerang.monitor.libraries import MissingExtra, daemon_threads
+from boomerang.monitor.libraries import MissingExtra
 from boomerang.monitor.notify.line import NotifyWatcher
 from boomerang.monitor.notify.outbox import Outbox
 from boomerang.monitor.notify.service import Notifications
 from boomerang.settings.checks import Check
 from boomerang.settings.reports import NotifySettings
 from boomerang.stores.interfaces import NoteStore
+from boomerang.threads import daemon_threads
 
 
 def notify_problems(urls: Sequence[str]) -> list[str]:

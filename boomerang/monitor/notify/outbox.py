@@ -140,7 +140,7 @@ class Outbox:
         try:
             await Deferred.fromCoroutine(alone()).addTimeout(PATIENCE, self._clock)
         except (StoreUnavailable, TimeoutError) as error:
-            self._store_is(trouble=str(error) or "no answer in time")
+            self._store_is(trouble=getattr(error, "brief", "no answer in time"))
         else:
             self._store_is(trouble="")
 

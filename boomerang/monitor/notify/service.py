@@ -13,7 +13,6 @@ from twisted.internet.task import LoopingCall
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-from boomerang.monitor.libraries import Run
 from boomerang.monitor.notify.entry import Entry, entry_key
 from boomerang.monitor.notify.line import TOO_OLD, Channel, Line, NotifyWatcher
 from boomerang.monitor.notify.message import message_of
@@ -21,6 +20,7 @@ from boomerang.monitor.notify.outbox import Outbox
 from boomerang.monitor.outage import Outage
 from boomerang.monitor.result import Result
 from boomerang.settings.checks import Check
+from boomerang.threads import Run
 
 ROUND: Final = 10.0
 """Seconds from one look for what others have left to the next."""

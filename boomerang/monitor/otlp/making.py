@@ -6,10 +6,11 @@ from collections.abc import Callable
 from typing import Any, Final
 from urllib.parse import urlsplit
 
-from boomerang.monitor.libraries import MissingExtra, daemon_threads
+from boomerang.monitor.libraries import MissingExtra
 from boomerang.monitor.otlp.service import OtlpService
 from boomerang.monitor.otlp.totals import Totals
 from boomerang.settings.reports import OtlpSettings
+from boomerang.threads import daemon_threads
 
 _LONGEST_SEND: Final = 10.0
 """Seconds that one report may take, the exporter's own repetitions included."""

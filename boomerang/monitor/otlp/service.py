@@ -11,8 +11,8 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.internet.task import LoopingCall
 from twisted.logger import Logger
 
-from boomerang.monitor.libraries import Run
 from boomerang.monitor.otlp.totals import Snapshot, Totals
+from boomerang.threads import Run
 
 _LAST_REPORT: Final = 2.0
 """Seconds that the end of the process waits for the last report."""

@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-import txredisapi
 from attrs import frozen
 from OpenSSL import SSL
 from service_identity import VerificationError
@@ -23,6 +22,7 @@ from boomerang.stores.address import RedisAddress, parse_store
 from boomerang.stores.interfaces import StoreUnavailable
 from boomerang.stores.redis_connection import connect
 from boomerang.stores.redis_endpoint import endpoint_of
+from boomerang.stores.redis_protocol import NotRedis, Refused
 
 
 @frozen(eq=False)
@@ -34,13 +34,13 @@ class RedisProbe:
     async def __call__(self, check: Check, trace: Trace) -> None:
         address = parse_store(check.url)
         assert isinstance(address, RedisAddress)  # the settings are checked
-        with _speaking(address), reaching(place(*address.hosts[0]), trace):
+        with _speaking(), reaching(place(*address.hosts[0]), trace):
             endpoint = _OneConnection(
                 endpoint_of(address, TracedReactor(self.reactor, trace), timeout=check.timeout),
                 trace,
             )
             try:
-                await connect(address, endpoint, timeout=None)
+                await connect(address, endpoint, clock=self.reactor, timeout=None)
                 trace.end()
                 trace.certificate_expires = endpoint.certificate_expires()
             finally:
@@ -79,15 +79,15 @@ class _OneConnection:
 
 
 @contextmanager
-def _speaking(address: RedisAddress) -> Iterator[None]:
+def _speaking() -> Iterator[None]:
     """Make a `CheckFailed` of what goes wrong in the conversation with the server."""
     try:
         yield
     except StoreUnavailable as error:
         raise _connection_failed(error) from None
-    except txredisapi.ResponseError as error:
-        raise CheckFailed(Reason.STATUS, _words(str(error), address.password)) from None
-    except (txredisapi.RedisError, OSError, ValueError) as error:
+    except Refused as error:
+        raise CheckFailed(Reason.STATUS, str(error)) from None
+    except (OSError, ValueError) as error:
         # Besides what makes no sense: a PEM file that is not there, a name that no host can have.
         raise CheckFailed(Reason.ERROR, str(error)) from None
 
@@ -101,14 +101,8 @@ def _connection_failed(error: StoreUnavailable) -> CheckFailed:
             reasons = ", ".join(each[-1] for each in trouble.args[0]) if trouble.args else ""
             untrusted = "certificate verify failed" in reasons
             return CheckFailed(Reason.CERTIFICATE if untrusted else Reason.TLS, reasons)
-        case txredisapi.InvalidData() as trouble:
+        case NotRedis() as trouble:
             return CheckFailed(Reason.ERROR, f"does not speak Redis: {trouble}")
         case ConnectionClosed():
             return CheckFailed(Reason.CONNECT, "closed the connection without an answer")
     return CheckFailed(Reason.CONNECT, str(error))  # of the Sentinels
-
-
-def _words(said: str, password: str | None) -> str:
-    """The server's words without secrets: of a command it does not know, Redis quotes all."""
-    words = said.partition(", with args")[0].strip()
-    return words.replace(password, "***") if password else words

@@ -11,7 +11,6 @@ from twisted.internet.task import Clock
 from twisted.logger import LogEvent, LogLevel, formatEvent
 from twisted.trial.unittest import SynchronousTestCase
 
-from boomerang.monitor.libraries import Run
 from boomerang.monitor.notify.line import Channel
 from boomerang.monitor.notify.message import Message
 from boomerang.monitor.notify.outbox import Outbox
@@ -21,6 +20,7 @@ from boomerang.monitor.result import Reason
 from boomerang.settings.checks import Check
 from boomerang.stores.interfaces import StoreUnavailable
 from boomerang.stores.notes_memory import MemoryNotes
+from boomerang.threads import Run
 
 EPOCH = 1_800_000_000.0
 """What the wall clock says when the other one stands at 0."""

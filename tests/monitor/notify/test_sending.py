@@ -8,9 +8,9 @@ import pytest
 from twisted.internet import reactor
 from twisted.internet.defer import Deferred
 
-from boomerang.monitor.libraries import daemon_threads
 from boomerang.monitor.notify.message import Message
 from boomerang.monitor.notify.sending import channels, url_problems
+from boomerang.threads import daemon_threads
 from tests.logging_heard import logging_heard
 from tests.monitor.notify.listener import Listener, listening
 from tests.servers import HOST, free_port

@@ -15,9 +15,9 @@ from twisted.internet import reactor
 from twisted.internet.defer import Deferred
 from twisted.web.server import Site
 
-from boomerang.monitor.libraries import daemon_threads
 from boomerang.monitor.otlp.sender import Sender, metrics_url
 from boomerang.monitor.otlp.service import NotTaken
+from boomerang.threads import daemon_threads
 from tests.fakes.otlp import Collector
 from tests.fakes.rotel import Rotel
 from tests.logging_heard import logging_heard
