@@ -17,7 +17,7 @@ from benchmarks import compare, cpu, curves, floor, held, held_figures, monitor,
 from benchmarks.figures import Figure, figures_table, table
 from benchmarks.machine import machine
 from benchmarks.processes import raise_file_limit
-from benchmarks.servers import MEMORY, SQLITE, ServerError
+from benchmarks.servers import SQLITE, ServerError
 
 _SPARE_FILES = 200
 
@@ -38,7 +38,7 @@ class Plan:
 FULL = Plan(
     cpu_rounds=5,
     cpu_seconds=6,
-    held=(1_000, 10_000),
+    held=(1_000, 2_000, 5_000, 10_000),
     turnover_seconds=20,
     grace=30,
     monitor_rounds=5,
@@ -47,8 +47,8 @@ FULL = Plan(
 QUICK = Plan(
     cpu_rounds=3,
     cpu_seconds=2,
-    held=(1_000,),
-    turnover_seconds=12,
+    held=(1_000, 2_000),
+    turnover_seconds=10,
     grace=10,
     monitor_rounds=2,
     monitor_seconds=10,
@@ -168,10 +168,9 @@ def run(part: str, plan: Plan) -> dict[str, Any]:
         )
         say("Held requests", held_figures.report(runs))
         curves.draw(runs, Path(__file__).with_name("curves"))
-        for subject in (SQLITE, MEMORY):
-            conclusions += held_figures.conclusions(runs, subject)
+        conclusions += held_figures.conclusions(runs, SQLITE)
         results["held"] = [attrs.asdict(each) for each in runs]
-    if part in ("all", "monitor"):
+    if part == "monitor":
         watched = list(
             monitor.measure(
                 plan.monitor_rounds,
