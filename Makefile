@@ -27,6 +27,7 @@ check: $(STAMP)-test servers
 
 bench: $(STAMP)-bench
 	command -v wrk >/dev/null && command -v redis-server >/dev/null || ./.ci/apt wrk redis-server
+	command -v cc >/dev/null || ./.ci/apt gcc || echo 'no C compiler: going on without the floor' >&2
 	$(BIN)/python -m benchmarks $(BENCH)
 
 format: $(STAMP)-test

@@ -68,6 +68,7 @@ setup(
         "bench": [
             "aiohttp >= 3.11",
             "gunicorn >= 23.0",
+            "pygal >= 3.0",
             "redis >= 5.2",
         ],
     },

@@ -3,8 +3,6 @@
 import argparse
 import json
 import math
-import os
-import platform
 import shutil
 import signal
 import sys
@@ -15,10 +13,11 @@ from typing import Any
 
 import attrs
 
-from benchmarks import cpu, held, held_figures, monitor, patterns
-from benchmarks.figures import Figure, figures_table
+from benchmarks import compare, cpu, curves, floor, held, held_figures, monitor, patterns
+from benchmarks.figures import Figure, figures_table, table
+from benchmarks.machine import machine
 from benchmarks.processes import raise_file_limit
-from benchmarks.servers import MEMORY, SQLITE, ServerError
+from benchmarks.servers import SQLITE, ServerError
 
 _SPARE_FILES = 200
 
@@ -39,7 +38,7 @@ class Plan:
 FULL = Plan(
     cpu_rounds=5,
     cpu_seconds=6,
-    held=(1_000, 10_000),
+    held=(1_000, 2_000, 5_000, 10_000),
     turnover_seconds=20,
     grace=30,
     monitor_rounds=5,
@@ -48,8 +47,8 @@ FULL = Plan(
 QUICK = Plan(
     cpu_rounds=3,
     cpu_seconds=2,
-    held=(1_000,),
-    turnover_seconds=12,
+    held=(1_000, 2_000),
+    turnover_seconds=10,
     grace=10,
     monitor_rounds=2,
     monitor_seconds=10,
@@ -58,10 +57,13 @@ QUICK = Plan(
 
 def main(arguments: Sequence[str]) -> int:
     """Measure what the arguments ask for; the exit status says whether it could be measured."""
+    if arguments[:1] == ["compare"]:
+        return compare.main(*_two_files(arguments[1:]))
     command_line = parser()
     options = command_line.parse_args(arguments)
-    if options.json and not options.json.parent.is_dir():
-        command_line.error(f"no such folder: {options.json.parent}")
+    for file in (options.json, options.markdown):
+        if not file.parent.is_dir():
+            command_line.error(f"no such folder: {file.parent}")
     plan = plan_for(options)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     problem = impossible(options.part, plan, raise_file_limit())
@@ -76,9 +78,17 @@ def main(arguments: Sequence[str]) -> int:
     except KeyboardInterrupt:
         print("\ninterrupted; everything started has ended", file=sys.stderr)
         return 130
-    if options.json:
-        options.json.write_text(json.dumps(without_nan(results), indent=2) + "\n")
+    options.json.write_text(json.dumps(without_nan(results), indent=2) + "\n")
+    options.markdown.write_text("\n\n".join(results["report"]) + "\n")
     return 0
+
+
+def _two_files(arguments: Sequence[str]) -> tuple[Path, Path]:
+    made = argparse.ArgumentParser(prog="python -m benchmarks compare")
+    made.add_argument("old", type=Path)
+    made.add_argument("new", type=Path)
+    files = made.parse_args(arguments)
+    return files.old, files.new
 
 
 def parser() -> argparse.ArgumentParser:
@@ -88,7 +98,9 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("--quick", action="store_true", help="fewer and shorter rounds")
     made.add_argument("--rounds", type=positive, metavar="N", help="rounds of cpu and monitor")
     made.add_argument("--held", type=positive, nargs="+", metavar="N", help="how many to hold")
-    made.add_argument("--json", type=Path, metavar="FILE", help="write the results there, too")
+    here = Path(__file__).parent
+    made.add_argument("--json", type=Path, metavar="FILE", default=here / "results.json")
+    made.add_argument("--markdown", type=Path, metavar="FILE", default=here / "RESULTS.md")
     return made
 
 
@@ -129,12 +141,20 @@ def impossible(part: str, plan: Plan, file_limit: int) -> str:
 
 def run(part: str, plan: Plan) -> dict[str, Any]:
     """Carry out the plan, printing each table when it is complete; return all results."""
-    results: dict[str, Any] = {"machine": machine()}
-    print(", ".join(f"{name} {value}" for name, value in results["machine"].items()))
+    results: dict[str, Any] = {"machine": machine(), "report": []}
+
+    def say(title: str, text: str) -> None:
+        print(f"\n{title}\n\n{text}", flush=True)
+        results["report"] += [f"## {title}", text]
+
+    results["report"].append("# Results\n\nWritten by `make bench`; do not edit.")
+    say("Machine", table(("what", "value"), list(results["machine"].items())))
+    if not floor.compiler():
+        say("No floor", "There is no C compiler, so the floor was not measured.")
     conclusions: list[Figure] = []
     if part in ("all", "cpu"):
         rounds = list(cpu.measure(plan.cpu_rounds, plan.cpu_seconds, progress))
-        print(f"\nCPU per request, wait 0, keep-alive\n\n{cpu.report(rounds)}", flush=True)
+        say("CPU per request, wait 0, keep-alive", cpu.report(rounds))
         conclusions += cpu.conclusions(rounds)
         results["cpu"] = [attrs.asdict(each) for each in rounds]
     if part in ("all", "held"):
@@ -146,11 +166,11 @@ def run(part: str, plan: Plan) -> dict[str, Any]:
                 progress=progress,
             )
         )
-        print(f"\nHeld requests\n\n{held_figures.report(runs)}", flush=True)
-        for subject in (SQLITE, MEMORY):
-            conclusions += held_figures.conclusions(runs, subject)
+        say("Held requests", held_figures.report(runs))
+        curves.draw(runs, Path(__file__).with_name("curves"))
+        conclusions += held_figures.conclusions(runs, SQLITE)
         results["held"] = [attrs.asdict(each) for each in runs]
-    if part in ("all", "monitor"):
+    if part == "monitor":
         watched = list(
             monitor.measure(
                 plan.monitor_rounds,
@@ -159,22 +179,12 @@ def run(part: str, plan: Plan) -> dict[str, Any]:
                 progress=progress,
             )
         )
-        print(f"\nChecks beside held requests\n\n{monitor.report(watched)}", flush=True)
+        say("Checks beside held requests", monitor.report(watched))
         conclusions += monitor.conclusions(watched)
         results["monitor"] = [attrs.asdict(each) for each in watched]
-    print(f"\nTargets\n\n{figures_table(conclusions)}")
+    say("Targets", figures_table(conclusions))
     results["figures"] = [{**attrs.asdict(figure), "holds": figure.holds} for figure in conclusions]
     return results
-
-
-def machine() -> dict[str, str]:
-    """What the figures were measured on; a load well above 0 means company, and noise."""
-    return {
-        "python": platform.python_version(),
-        "kernel": platform.release(),
-        "cores": str(os.cpu_count()),
-        "load": f"{os.getloadavg()[0]:.1f}",
-    }
 
 
 def progress(what: str) -> None:

@@ -77,15 +77,20 @@ ALL_RAN = Target(at_most=0, unit="checks")
 
 @attrs.frozen
 class Figure:
-    """One measured value beside its target."""
+    """One figure, as each round or pair of rounds had it, beside its target."""
 
     name: str
-    value: float
+    values: Sequence[float]
     target: Target
 
     @property
+    def value(self) -> float:
+        """The median of the rounds; NaN where there were none."""
+        return median(self.values) if self.values else math.nan
+
+    @property
     def holds(self) -> bool:
-        """Whether the measured value keeps the target."""
+        """Whether the median keeps the target."""
         return self.target.holds(self.value)
 
 
@@ -107,11 +112,11 @@ def spread_text(spread: Spread) -> str:
 
 
 def table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """Columns of plain text; the first is flush left, the others right."""
+    """A table of Markdown, aligned, so that it reads as well in a terminal."""
     lines = [list(headings), *(list(row) for row in rows)]
     widths = [max(len(line[column]) for line in lines) for column in range(len(headings))]
-    dashes = ["-" * width for width in widths]
-    return "\n".join(_line(cells, widths) for cells in [lines[0], dashes, *lines[1:]])
+    rule = ["-" * widths[0], *("-" * (width - 1) + ":" for width in widths[1:])]
+    return "\n".join(_line(cells, widths) for cells in [lines[0], rule, *lines[1:]])
 
 
 def figures_table(figures: Sequence[Figure]) -> str:
@@ -120,15 +125,20 @@ def figures_table(figures: Sequence[Figure]) -> str:
         (
             figure.name,
             quantity(figure.value, figure.target.unit),
+            _range(figure.values),
             str(figure.target),
             "yes" if figure.holds else "NO",
         )
         for figure in figures
     ]
-    return table(("figure", "measured", "target", "holds"), rows)
+    return table(("figure", "median", "range", "target", "holds"), rows)
 
 
 def _line(cells: Sequence[str], widths: Sequence[int]) -> str:
     first = cells[0].ljust(widths[0])
     others = (cell.rjust(width) for cell, width in zip(cells[1:], widths[1:], strict=True))
-    return "  ".join((first, *others)).rstrip()
+    return f"| {' | '.join((first, *others))} |"
+
+
+def _range(values: Sequence[float]) -> str:
+    return f"{quantity(min(values))}-{quantity(max(values))} of {len(values)}" if values else "-"

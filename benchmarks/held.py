@@ -9,13 +9,14 @@ from pathlib import Path
 
 import attrs
 
+from benchmarks import floor
 from benchmarks.exchanges import MemorySample, Order, Outcome
 from benchmarks.held_figures import HeldRun, summary
-from benchmarks.patterns import PATTERNS, order_for
+from benchmarks.patterns import EVEN, PATTERNS, order_for
 from benchmarks.processes import resident_kib, running
-from benchmarks.servers import MEMORY, PEER, SQLITE, clean_environment, serving
+from benchmarks.servers import FLOOR, PEER, SQLITE, clean_environment, serving
 
-VARIANTS = (PEER, SQLITE, MEMORY)
+VARIANTS = (PEER, SQLITE, FLOOR)
 _SAMPLE_SECONDS = 0.2
 _SECONDS_TO_REPORT = 20.0
 _WARM_UP_COUNT = 20
@@ -33,11 +34,13 @@ def measure(
     grace: float,
     progress: Callable[[str], None],
 ) -> Iterator[HeldRun]:
-    """Every count and pattern on every server in turn, each time fresh and empty."""
+    """Even arrivals of every count, then the other patterns of the largest, on every server."""
     for held in counts:
-        for pattern in PATTERNS:
+        for pattern in PATTERNS if held == max(counts) else (EVEN,):
             order = order_for(pattern, held, turnover_seconds=turnover_seconds, grace=grace)
             for name in VARIANTS:
+                if name == FLOOR and not floor.compiler():
+                    continue
                 progress(f"held: {held:,}, {pattern}, {name}")
                 yield _run(name, pattern, held, order)
 

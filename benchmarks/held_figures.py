@@ -107,31 +107,31 @@ def conclusions(runs: Sequence[HeldRun], subject: str) -> list[Figure]:
     if len(even) > 1:
         few, many = even[0], even[-1]
         name = f"{subject}, memory per held, {many.held:,} / {few.held:,}"
-        found.append(Figure(name, figures.ratio(many.kib, few.kib), figures.MEMORY_LINEAR))
+        found.append(Figure(name, [figures.ratio(many.kib, few.kib)], figures.MEMORY_LINEAR))
     return found
 
 
 def _run_figures(run: HeldRun) -> list[Figure]:
     where = f"{run.server}, {run.held:,} held, {run.pattern}"
-    failed = Figure(f"{where}: failed", run.failed, figures.NONE_FAILED)
+    failed = Figure(f"{where}: failed", [run.failed], figures.NONE_FAILED)
     p99 = f"{where}: overshoot p99"
     if run.pattern == EVEN:
         return [
-            Figure(f"{where}: memory per held", run.kib, figures.MEMORY_PER_HELD),
-            Figure(p99, run.from_sent.p99, figures.OVERSHOOT_EVEN),
+            Figure(f"{where}: memory per held", [run.kib], figures.MEMORY_PER_HELD),
+            Figure(p99, [run.from_sent.p99], figures.OVERSHOOT_EVEN),
             failed,
         ]
     if run.pattern == BURST:
         sent, syn = figures.OVERSHOOT_BURST_FROM_SENT, figures.OVERSHOOT_BURST_FROM_SYN
         return [
-            Figure(f"{p99} from sending", run.from_sent.p99, sent),
-            Figure(f"{p99} from first SYN", run.from_syn.p99, syn),
+            Figure(f"{p99} from sending", [run.from_sent.p99], sent),
+            Figure(f"{p99} from first SYN", [run.from_syn.p99], syn),
             failed,
         ]
     growth = figures.ratio(run.kib_at_end, run.kib)
     return [
-        Figure(p99, run.from_sent.p99, figures.OVERSHOOT_TURNOVER),
-        Figure(f"{where}: memory, end / begin", growth, figures.MEMORY_LEVEL),
+        Figure(p99, [run.from_sent.p99], figures.OVERSHOOT_TURNOVER),
+        Figure(f"{where}: memory, end / begin", [growth], figures.MEMORY_LEVEL),
         failed,
     ]
 

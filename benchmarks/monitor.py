@@ -143,19 +143,19 @@ def conclusions(rounds: Sequence[MonitorRound]) -> list[Figure]:
     return [
         Figure(
             f"{where}: overshoot p99",
-            spread([each.late.p99 for each in watching]).median,
+            [each.late.p99 for each in watching],
             figures.OVERSHOOT_EVEN,
         ),
         Figure(
             f"{where}: overshoot p99 beyond that {ALONE}",
-            spread(beyond).median,
+            beyond,
             figures.OVERSHOOT_OF_CHECKS,
         ),
-        Figure(f"{WATCHING}: CPU", spread(_cost(rounds)).median, figures.CPU_OF_CHECKS),
-        Figure(f"{where}: failed", sum(each.failed for each in rounds), figures.NONE_FAILED),
+        Figure(f"{WATCHING}: CPU", _cost(rounds), figures.CPU_OF_CHECKS),
+        Figure(f"{where}: failed", [sum(each.failed for each in rounds)], figures.NONE_FAILED),
         Figure(
             f"{WATCHING}: checks that did not run, or not well",
-            sum(CHECKS - each.checks_up for each in watching),
+            [sum(CHECKS - each.checks_up for each in watching)],
             figures.ALL_RAN,
         ),
     ]

@@ -13,14 +13,16 @@ from subprocess import Popen
 
 import attrs
 
-from benchmarks import peer
+from benchmarks import floor, peer, traffic
 from benchmarks.processes import family, running
 
 ROOT = Path(__file__).resolve().parent.parent
 MAX_HELD = 20_000
+_ENDPOINTS = 40
 _READY_SECONDS = 20.0
 
 PEER = "peer"
+FLOOR = "floor (C)"
 MEMORY = "boomerang memory:"
 SQLITE = "boomerang sqlite:"
 REDIS = "boomerang redis://"
@@ -61,12 +63,14 @@ def serving(name: str, *, wait: float, settings: str = "") -> Iterator[Server]:
         if name in (PEER, REDIS):
             redis_url = f"redis://127.0.0.1:{stack.enter_context(_redis(folder))}/0"
         port = free_port()
-        if name == PEER:
+        if name == FLOOR:
+            launch = floor_launch(port, wait=wait, folder=folder)
+        elif name == PEER:
             launch = peer_launch(port, wait=wait, redis_url=redis_url)
         else:
             store = {MEMORY: "memory:", SQLITE: f"sqlite:{folder}/claims.db", REDIS: redis_url}
             config = folder / "settings.toml"
-            config.write_text(settings)
+            config.write_text(everything_on() + settings)
             launch = boomerang_launch(port, wait=wait, store=store[name], config=config)
         log = folder / "server.log"
         environment = {**clean_environment(os.environ), **launch.environment}
@@ -75,6 +79,22 @@ def serving(name: str, *, wait: float, settings: str = "") -> Iterator[Server]:
         )
         wait_until(lambda: _answers(port, launch), process, name=name, log=log)
         yield Server(name=name, port=port, pids=family(process.pid))
+
+
+def everything_on() -> str:
+    """Settings as a call centre has them: signatures are required, forty endpoints are known.
+
+    Metrics and the decision log, which goes to a file here, are always on.
+    """
+    others = [f"calls/:id/step-{number}" for number in range(_ENDPOINTS - 1)]
+    middle = len(others) // 2
+    paths = [*others[:middle], traffic.VOICE, *others[middle:]]
+    tables = (
+        f'[[endpoint]]\nname = "endpoint-{number}"\nmatch = "/{path}"\nhost = "*.example.com"\n'
+        for number, path in enumerate(paths)
+    )
+    head = f'public_url = "{traffic.PUBLIC_URL}"\n[twilio]\nauth_token = "{traffic.AUTH_TOKEN}"\n'
+    return head + "".join(tables)
 
 
 def clean_environment(environment: Mapping[str, str]) -> dict[str, str]:
@@ -94,6 +114,18 @@ def peer_launch(port: int, *, wait: float, redis_url: str) -> _Launch:
         environment={peer.WAIT_VARIABLE: f"{wait:g}", peer.REDIS_VARIABLE: redis_url},
         ready_path="/retry",
         ready_status=400,
+    )
+
+
+def floor_launch(port: int, *, wait: float, folder: Path) -> _Launch:
+    """How the floor is started; it is compiled first."""
+    answer = folder / "answer"
+    answer.write_bytes(floor.answer())
+    return _Launch(
+        command=[str(floor.compiled()), str(port), str(round(wait * 1000)), str(answer)],
+        environment={},
+        ready_path="/",
+        ready_status=200,
     )
 
 

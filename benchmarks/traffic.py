@@ -1,7 +1,16 @@
 """The request that every benchmark sends, and what a right answer to it looks like; pure."""
 
+import hmac
 import re
+from base64 import b64encode
 from urllib.parse import urlencode
+
+AUTH_TOKEN = "f" * 32
+PUBLIC_URL = "https://boomerang.example.com"
+"""Requests are signed for this address, wherever the server is."""
+
+VOICE = "voice"
+"""The path that failed."""
 
 _MARK = "000000000000"
 _NUMBERED = "%012d"
@@ -29,7 +38,7 @@ _FIELDS = {
     "CallerState": "OR",
     "Direction": "inbound",
     "ErrorCode": "11200",
-    "ErrorUrl": f"https://app-{_MARK}.example.com/voice?x=1&y=2",
+    "ErrorUrl": f"https://app-{_MARK}.example.com/{VOICE}?x=1&y=2",
     "From": "+15005550006",
     "FromCity": "PORTLAND",
     "FromCountry": "US",
@@ -42,17 +51,40 @@ _FIELDS = {
     "ToZip": "94105",
 }
 _BODY = urlencode(_FIELDS)
+_SIGNED = f"{PUBLIC_URL}/retry" + "".join(name + _FIELDS[name] for name in sorted(_FIELDS))
+SIGNATURE = "X-Twilio-Signature"
+SIGNATURE_LENGTH = 28
 _HEAD_END = b"\r\n\r\n"
 _LENGTH = re.compile(rb"^content-length: *(\d+)", re.IGNORECASE | re.MULTILINE)
 _CHUNKED = re.compile(rb"^transfer-encoding: *chunked", re.IGNORECASE | re.MULTILINE)
 
 
+def url_of(number: int) -> str:
+    """The URL that failed, in the numbered request."""
+    return f"https://app-{_NUMBERED % number}.example.com/{VOICE}?x=1&y=2"
+
+
+def signature(number: int) -> str:
+    """Twilio's signature of the numbered request."""
+    signed = _of(_SIGNED, number).encode("ascii")
+    return b64encode(hmac.digest(AUTH_TOKEN.encode("ascii"), signed, "sha1")).decode("ascii")
+
+
 def request(number: int, port: int) -> bytes:
     """The bytes of the numbered request to /retry (number: up to 12 digits)."""
-    body = _BODY.replace(_MARK, _NUMBERED % number)
-    headers = {"Host": f"127.0.0.1:{port}", **HEADERS, "Content-Length": str(len(body))}
+    body = _of(_BODY, number)
+    headers = {
+        "Host": f"127.0.0.1:{port}",
+        **HEADERS,
+        SIGNATURE: signature(number),
+        "Content-Length": str(len(body)),
+    }
     lines = ["POST /retry HTTP/1.1", *(f"{name}: {value}" for name, value in headers.items())]
     return ("\r\n".join(lines) + "\r\n\r\n" + body).encode("ascii")
+
+
+def _of(template: str, number: int) -> str:
+    return template.replace(_MARK, _NUMBERED % number)
 
 
 def is_complete(answer: bytes) -> bool:
@@ -73,16 +105,22 @@ def fault(number: int, answer: bytes) -> str:
     status = answer[:12].decode("ascii", "replace")
     if not answer.startswith(b"HTTP/1.1 200 "):
         return f"answered {status}" if answer else "closed without an answer"
-    url = f"https://app-{_NUMBERED % number}.example.com/voice?x=1&amp;y=2"
+    url = url_of(number).replace("&", "&amp;")
     if f'<Redirect method="POST">{url}</Redirect>'.encode("ascii") not in answer:
         return "not the expected redirect"
     return ""
 
 
-def wrk_script() -> str:
-    """The Lua program by which wrk numbers its requests.
+def signatures(count: int) -> bytes:
+    """The signatures of the requests 1 to `count`, one after the other, for wrk."""
+    return "".join(map(signature, range(1, count + 1))).encode("ascii")
 
-    Its argument is the number before the first; it prints what wrk counted as one line of JSON.
+
+def wrk_script() -> str:
+    """The Lua program by which wrk numbers and signs its requests.
+
+    Its arguments are the number before the first, and the file of signatures; what goes beyond
+    them begins again with the first. It prints what wrk counted as one line of JSON.
     """
     pieces = ", ".join(f'"{piece}"' for piece in _BODY.split(_MARK))
     headers = "\n".join(f'wrk.headers["{name}"] = "{value}"' for name, value in HEADERS.items())
@@ -91,14 +129,20 @@ wrk.method = "POST"
 {headers}
 local pieces = {{ {pieces} }}
 local number = 0
+local signatures = ""
 
 function init(args)
   number = tonumber(args[1])
+  local file = assert(io.open(args[2], "rb"))
+  signatures = file:read("*a")
+  file:close()
 end
 
 function request()
-  number = number + 1
+  local from = number * {SIGNATURE_LENGTH} % #signatures
+  number = from / {SIGNATURE_LENGTH} + 1
   local digits = string.format("{_NUMBERED}", number)
+  wrk.headers["{SIGNATURE}"] = signatures:sub(from + 1, from + {SIGNATURE_LENGTH})
   return wrk.format(nil, "/retry", nil, table.concat(pieces, digits))
 end
 

@@ -8,7 +8,7 @@ from urllib.parse import parse_qsl
 
 import pytest
 
-from benchmarks import figures, monitor, patterns, traffic
+from benchmarks import compare, figures, monitor, patterns, traffic
 from benchmarks.driver import Driver
 from benchmarks.exchanges import (
     Exchange,
@@ -22,9 +22,10 @@ from benchmarks.exchanges import (
     lost_calls,
 )
 from benchmarks.held_figures import Lateness
-from benchmarks.servers import serving
+from benchmarks.servers import FLOOR, everything_on, serving
 from boomerang import twiml
 from boomerang.settings import Sources, load_settings
+from boomerang.standin import signing
 from boomerang.standin.script import Call, Webhook, failure_parameters, standard_parameters
 
 ANSWERED = Exchange(started=0.0, sent=1.0, answered=9.5, fault="")
@@ -78,10 +79,10 @@ def test_ratios_are_paired() -> None:
 
 def test_figures_table_says_no() -> None:
     """A target that is missed is named."""
-    missed = figures.Figure("memory", 9.0, figures.MEMORY_PER_HELD)
-    kept = figures.Figure("overshoot", 9.0, figures.OVERSHOOT_EVEN)
+    missed = figures.Figure("memory", [9.0], figures.MEMORY_PER_HELD)
+    kept = figures.Figure("overshoot", [9.0], figures.OVERSHOOT_EVEN)
     lines = figures.figures_table([missed, kept]).splitlines()
-    assert [line.split()[-1] for line in lines[2:]] == ["NO", "yes"]
+    assert [line.split()[-2] for line in lines[2:]] == ["NO", "yes"]
 
 
 def test_lateness() -> None:
@@ -147,9 +148,10 @@ def test_fault(answer: bytes, fault: str) -> None:
     assert traffic.fault(7, answer) == fault
 
 
-def test_driver_measures_a_daemon() -> None:
-    """The driver sees a daemon hold as many requests as it was told to, and answer them all."""
-    with serving("boomerang memory:", wait=1.0) as server:
+@pytest.mark.parametrize("name", ["boomerang memory:", FLOOR])
+def test_driver_measures_a_daemon(name: str) -> None:
+    """A daemon that checks signatures, and the floor, hold all requests and answer them rightly."""
+    with serving(name, wait=1.0) as server:
         order = Order(
             port=server.port, first_number=1, count=50, per_second=0.0, wait=1.0, grace=10.0
         )
@@ -180,7 +182,7 @@ def test_monitor_is_paired() -> None:
 
 def test_checks_of_the_benchmark() -> None:
     """There are as many checks as are spoken of, at the interval that is spoken of."""
-    checks = load_settings(Sources(file=monitor.settings_for(1))).check
+    checks = load_settings(Sources(file=everything_on() + monitor.settings_for(1))).check
     assert (len(checks), {check.interval for check in checks}) == (500, {10.0})
 
 
@@ -189,3 +191,22 @@ def test_twiml_of_the_benchmark_is_xml() -> None:
     url = "https://app-000000000007.example.com/voice?x=1&y=2"
     (redirect,) = ET.fromstring(twiml.redirect(url, "POST"))
     assert redirect.text == url
+
+
+def test_requests_are_signed() -> None:
+    """The signature of a request is the one that Twilio's own library makes."""
+    form = parse_qsl(traffic.request(7, 8080).partition(b"\r\n\r\n")[2].decode())
+    url = f"{traffic.PUBLIC_URL}/retry"
+    assert traffic.signature(7) == signing.signature(traffic.AUTH_TOKEN, url, tuple(form))
+    assert traffic.signatures(7)[-traffic.SIGNATURE_LENGTH :].decode() == traffic.signature(7)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "expected"),
+    [([1.0, 2.0], [2.0, 3.0], True), ([1.0, 2.0], [2.1, 3.0], False), ([], [1.0], False)],
+)
+def test_runs_agree(old: list[float], new: list[float], expected: bool) -> None:
+    """Two runs agree about a ratio whose ranges overlap."""
+    figure = {"name": "cpu", "target": {"unit": "x"}}
+    runs = [{"figures": [{**figure, "values": values}]} for values in (old, new)]
+    assert compare.compare(runs[0], runs[1])[1] is expected

@@ -13,10 +13,11 @@ What is acknowledged is as durable as Redis is set up to be:
 expiry; with another one Redis throws callbacks away when it is full. Full, it refuses to accept.
 
 Replicas get writes after the answer was given, so a failover may lose some. Behind Sentinel the
-queue therefore waits (WAIT) after each batch until a replica has it, too. While one is connected
-and does not say so, callbacks are refused, though stored, and will be delivered unless the master
-is lost. While none is connected they are acknowledged, and the log says so: there is nothing to
-fail over to.
+queue therefore waits (WAIT) after each batch until a replica has it, too. If none says so,
+callbacks are refused, though stored, and will be delivered unless the master is lost. Only when no
+replica has been connected to this master for a minute they are acknowledged without one, and the
+log says so: there is nothing to fail over to. Before that the replica may be away since it is being
+made the master, and all that is written here is about to be lost.
 
 The queue has a connection of its own: a WAIT holds up all that is behind it on its connection, and
 claims have only 250 ms.
@@ -39,6 +40,7 @@ from boomerang.stores.interfaces import StoreUnavailable
 from boomerang.stores.queue import REMEMBERED, Bounds, Filter, QueueFull, Stats
 from boomerang.stores.queue_record import decode, encode, remembered_as, words
 from boomerang.stores.redis_commands import RedisCommands
+from boomerang.stores.redis_connection import Link
 from boomerang.stores.redis_protocol import Script, Word
 
 T = TypeVar("T")
@@ -49,6 +51,9 @@ _PATIENCE: Final = 5.0
 """Seconds; who waits for less cancels, and this only ends what hangs."""
 
 _REPLICA_PATIENCE_MS: Final = 100
+
+_ALONE_AFTER: Final = 60.0
+"""Seconds without a replica after which there is none; a failover takes some 5 to 30."""
 
 _CLOSING: Final = 1.0
 
@@ -92,6 +97,7 @@ class RedisQueue:
             self._settle, clock=clock, most=_MOST_IN_A_BATCH
         )
         self._alone = False
+        self._replica_seen: tuple[Link | None, float] | None = None
 
     def open(self) -> Deferred[None]:
         return self._commands.connection.open()
@@ -133,15 +139,27 @@ class RedisQueue:
         if not self._alone or await self._has_replicas():
             told = self._command("WAIT", self._replicas, _REPLICA_PATIENCE_MS)
             if await told >= self._replicas:
+                self._replica_seen = (self._commands.connection.link, self._clock.seconds())
                 self._is_alone(alone=False)
                 return
-            if await self._has_replicas():
+            if await self._has_replicas() or self._had_one_lately():
                 raise StoreUnavailable("Redis: stored, but no replica has it yet")
         self._is_alone(alone=True)
 
+    def _had_one_lately(self) -> bool:
+        """Whether this master had a replica a moment ago; one on a new link may be the replica."""
+        if self._replica_seen is None:
+            return False
+        link, seen = self._replica_seen
+        is_same = link is self._commands.connection.link
+        return is_same and self._clock.seconds() - seen < _ALONE_AFTER
+
     async def _has_replicas(self) -> bool:
         role = await self._command("ROLE")
-        return role[0] == b"master" and bool(role[2])
+        has_some = role[0] == b"master" and bool(role[2])
+        if has_some:
+            self._replica_seen = (self._commands.connection.link, self._clock.seconds())
+        return has_some
 
     def _is_alone(self, *, alone: bool) -> None:
         if alone and not self._alone:
