@@ -11,7 +11,6 @@ from twisted.internet.task import deferLater
 from twisted.logger import ILogObserver, Logger
 
 from boomerang import __version__
-from boomerang.listening import Listening
 from boomerang.outbound import Outbound
 from boomerang.process import calm_collector, stop_on_signals
 from boomerang.retry.hold import Hold
@@ -31,8 +30,9 @@ _LAST_BYTES: Final = 0.1
 class Host(MultiService):
     """All services of the daemon, stopped one after the other.
 
-    ``workers`` are those that have something to write or to send at their end, and go on until all
-    requests are answered. ``remarks`` are good to know at start.
+    ``listening`` accepts connections while it runs. ``workers`` are those that have something to
+    write or to send at their end, and go on until all requests are answered. ``remarks`` are good
+    to know at start.
     """
 
     _log = Logger()
@@ -42,7 +42,7 @@ class Host(MultiService):
         *,
         reactor: Any,
         settings: Settings,
-        listening: Listening,
+        listening: Service,
         site: GuardedSite,
         hold: Hold,
         store: FailsafeStore,

@@ -49,6 +49,10 @@ from boomerang.web.routes import Routes
 from boomerang.web.signature import Keys
 from boomerang.web.site import GuardedSite
 from boomerang.web.trust import Trust, Visitors
+from boomerang.workers.identity import ALONE, share
+from boomerang.workers.making import SIGN_EVERY, make_supervisor, posted
+from boomerang.workers.pages import HostHealthRoute, HostMetricsRoute
+from boomerang.workers.workplace import Workplace
 
 
 class Options(SettingsOptions):
@@ -71,10 +75,13 @@ def makeService(options: Options) -> IService:
         problems = notify_problems(settings.notify.urls)
         if problems:
             raise SystemExit("boomerang: " + "; ".join(problems))
+        observer, elsewhere = _log_of(options, settings)
+        if settings.workers > 1:
+            return make_supervisor(settings, reactor, observer=observer, log=elsewhere)
         return build(
             settings,
             reactor,
-            observer=_observer(options, settings),
+            observer=observer,
             clock=MonotonicClock(reactor),
         )
     except (CannotListen, MissingExtra, OSError) as error:
@@ -88,11 +95,15 @@ def build(
     observer: ILogObserver | None,
     wall_clock: Callable[[], float] = time.time,
     clock: IReactorTime | None = None,
+    workplace: Workplace | None = None,
 ) -> Host:
     """Collaborators, then services: the whole daemon, not yet started.
 
-    ``clock`` is what checks are timed by, the reactor unless it is given.
+    ``clock`` is what checks are timed by, the reactor unless it is given. ``workplace`` is there
+    in a worker, one of several processes.
     """
+    worker = workplace.orders.worker if workplace else ALONE
+    settings = share(settings, worker)
     random = SystemRandom().random
     book = RuleBook(settings.retry, settings.endpoint)
     metrics = Metrics(
@@ -125,9 +136,10 @@ def build(
             notes=stores.notes,
             metrics=metrics,
             held=partial(len, hold),
-            holder=uuid4().hex,
+            holder=workplace.name if workplace else uuid4().hex,
             wall_clock=wall_clock,
             random=random,
+            watch=worker.is_first,
         ),
     )
     retry, knowledge = make_retry(
@@ -158,6 +170,7 @@ def build(
             holder=uuid4().hex,
             wall_clock=wall_clock,
             random=random,
+            nudge=workplace.channel.nudge if workplace and not worker.is_first else None,
         ),
     )
     life = Life(started_at=wall_clock())
@@ -170,12 +183,16 @@ def build(
         environment=settings.environment,
         wall_clock=wall_clock,
     )
-    routes = _routes(settings, retry, relay, health, metrics)
+    routes = _routes(settings, retry, relay, health, metrics, workplace)
     site = GuardedSite(routes.handle, clock=reactor, watch_refusal=metrics.refused)
     return Host(
         reactor=reactor,
         settings=settings,
-        listening=Listening(endpoints(reactor, settings.listen), site),
+        listening=(
+            Listening(endpoints(reactor, settings.listen), site)
+            if workplace is None
+            else posted(workplace, reactor, settings, site, hold, relay, health, metrics)
+        ),
         site=site,
         hold=hold,
         store=store,
@@ -183,8 +200,10 @@ def build(
         outbound=outbound,
         life=life,
         systemd=SystemdService(
-            notifier(os.environ),
-            interval=watchdog_interval(os.environ, pid=os.getpid()),
+            notifier(os.environ) if workplace is None else workplace.channel.tell_state,
+            interval=(
+                watchdog_interval(os.environ, pid=os.getpid()) if workplace is None else SIGN_EVERY
+            ),
             clock=reactor,
         ),
         remarks=tuple(notes(book)),
@@ -198,6 +217,7 @@ def _routes(
     relay: Relay,
     health: HealthRoute,
     metrics: Metrics,
+    workplace: Workplace | None,
 ) -> Routes:
     """What is answered."""
     trust = Trust(
@@ -211,22 +231,34 @@ def _routes(
             RetryRoute(service=retry, trust=trust).app,
             RelayRoute(relay=relay.intaking, trust=trust, wall_clock=health.wall_clock).app,
             DebuggerRoute(relay=relay.intaking, trust=trust, wall_clock=health.wall_clock).app,
-            health.app,
-            MetricsRoute(metrics=metrics, visitors=visitors).app,
+            *(
+                (health.app, MetricsRoute(metrics=metrics, visitors=visitors).app)
+                if workplace is None
+                else (
+                    HostHealthRoute(own=health, channel=workplace.channel).app,
+                    HostMetricsRoute(visitors=visitors, channel=workplace.channel).app,
+                )
+            ),
             HomeRoute(home_url=settings.home_url).app,
         ],
         watch_refusal=metrics.refused,
     )
 
 
-def _observer(options: Options, settings: Settings) -> ILogObserver | None:
-    """Our own way of writing the log, unless ``twistd`` was told of another (``--syslog``)."""
+def _log_of(options: Options, settings: Settings) -> tuple[ILogObserver | None, Any]:
+    """Our own way of writing the log, unless ``twistd`` was told of another (``--syslog``).
+
+    And where it goes, if not to standard output.
+    """
     daemon: Mapping[str, Any] = options.parent or {}
     if daemon.get("syslog"):
-        return None
+        if settings.workers > 1:
+            raise SystemExit("boomerang: --syslog is for one process; with workers use --logfile")
+        return None, None
     name = daemon.get("logfile") or "-"
     if name != "-":
-        return logs.observer(LogFile.fromFullPath(name), style=settings.log_format)
+        file = LogFile.fromFullPath(name)
+        return logs.observer(file, style=settings.log_format), file
     if isinstance(sys.stdout, TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")
-    return logs.observer(sys.stdout, style=settings.log_format)
+    return logs.observer(sys.stdout, style=settings.log_format), None

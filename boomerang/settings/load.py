@@ -18,6 +18,7 @@ from boomerang.settings.reports import LIBRATO_URL
 from boomerang.settings.rescue import read_fallbacks, read_file, rescue_problems
 from boomerang.settings.retry import RetrySettings
 from boomerang.settings.values import Settings
+from boomerang.stores.address import MemoryAddress
 from boomerang.urls import is_loopback, parse_url
 
 PREFIX: Final = "BOOMERANG_"
@@ -272,6 +273,11 @@ def _contradictions(values: Mapping[str, Any], given: Collection[str]) -> Iterat
         yield "status.user is set, expected status.password too"
     if "status.password" in given and "status.user" not in given:
         yield "status.password is set, expected status.user too"
+    if values.get("workers", 1) > 1 and isinstance(values.get("store"), MemoryAddress):
+        yield (
+            "workers is more than 1 and store is memory:, of which each would have its own;"
+            " expected sqlite:FILE or redis://"
+        )
     librato = parse_url(values.get("librato.url", LIBRATO_URL))
     if librato.scheme == "http" and not is_loopback(librato.host):
         yield "librato.url is not https: the token would be readable on its way"
