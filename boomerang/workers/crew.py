@@ -125,6 +125,7 @@ class Crew:
             lambda message: self._hear(number, message),
             lambda ending: self._end(number, ending),
         )
+        self._log.info("worker {number} is process {pid}", number=number, pid=seat.running.pid)
 
     def _start_again(self, number: int) -> None:
         self._restarted(number)

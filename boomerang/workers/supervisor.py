@@ -174,6 +174,7 @@ class Supervisor(Service):
                 number=number,
                 ending=ending,
             )
+            self._crew.stop()
             self._give_up()
 
     def _hear(self, number: int, message: dict[str, Any]) -> None:
