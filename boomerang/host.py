@@ -32,7 +32,7 @@ class Host(MultiService):
 
     ``listening`` accepts connections while it runs. ``workers`` are those that have something to
     write or to send at their end, and go on until all requests are answered. ``remarks`` are good
-    to know at start.
+    to know at start; ``says_all`` is false where another process of this host has said it.
     """
 
     _log = Logger()
@@ -52,6 +52,7 @@ class Host(MultiService):
         systemd: SystemdService,
         remarks: Sequence[str],
         observer: ILogObserver | None,
+        says_all: bool = True,
     ) -> None:
         super().__init__()
         self._reactor = reactor
@@ -66,6 +67,7 @@ class Host(MultiService):
         self._life = life
         self._systemd = systemd
         self._observer = observer
+        self._says_all = says_all
         for service in (listening, systemd, *workers):
             service.setServiceParent(self)
 
@@ -82,9 +84,10 @@ class Host(MultiService):
             environment=self._settings.environment,
             store=self._store.name,
         )
-        self._say_whom_it_serves()
-        for remark in self._remarks:
-            self._log.info("{remark}", remark=remark)
+        if self._says_all:
+            self._say_whom_it_serves()
+            for remark in self._remarks:
+                self._log.info("{remark}", remark=remark)
         self._store.open()
         super().startService()
         self._reactor.callWhenRunning(self._running)

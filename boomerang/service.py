@@ -208,6 +208,7 @@ def build(
         ),
         remarks=tuple(notes(book)),
         observer=observer,
+        says_all=worker.is_first,
     )
 
 

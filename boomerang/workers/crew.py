@@ -18,6 +18,9 @@ from boomerang.workers.workplace import Orders
 SIGNS_MISSED: Final = 3
 """Looks in a row without a sign of life, after which a worker is thought to hang."""
 
+SLOWEST_START: Final = 12
+"""The same for one that is starting, and gives no signs yet: a minute."""
+
 LOOK_EVERY: Final = 5.0
 """Seconds from one look to the next; workers give their signs half as far apart."""
 
@@ -29,6 +32,7 @@ class _Seat:
     """One worker, whichever process it is at the moment."""
 
     running: Running | None = None
+    alive: bool = False
     ready: bool = False
     began: float = 0.0
     past: Past = Past()
@@ -87,10 +91,10 @@ class Crew:
     def look(self) -> None:
         """End those that hang: called each `LOOK_EVERY` seconds."""
         for number, seat in enumerate(self._seats):
-            if seat.running is None or not seat.ready:
+            if seat.running is None:
                 continue
             seat.signs_missed += 1
-            if seat.signs_missed > SIGNS_MISSED:
+            if seat.signs_missed > (SIGNS_MISSED if seat.alive else SLOWEST_START):
                 seat.signs_missed = 0
                 self._log.error("worker {number} gives no sign of life, killed", number=number)
                 seat.running.signal("KILL")
@@ -133,7 +137,7 @@ class Crew:
 
     def _hear(self, number: int, message: dict[str, Any]) -> None:
         seat = self._seats[number]
-        seat.signs_missed = 0
+        seat.alive, seat.signs_missed = True, 0
         state = message.get("state")
         if state is None:
             self._heard(number, message)
@@ -144,7 +148,7 @@ class Crew:
     def _end(self, number: int, ending: str) -> None:
         seat = self._seats[number]
         pid = seat.running.pid if seat.running is not None else 0
-        seat.running, seat.ready, seat.signs_missed = None, False, 0
+        seat.running, seat.ready, seat.alive, seat.signs_missed = None, False, False, 0
         if self._stopping:
             if not any(each.running for each in self._seats):
                 for waiting in self._ended:

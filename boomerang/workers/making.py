@@ -71,4 +71,5 @@ def posted(
         hurry=lambda: hold.release_within(0),
         nudge=relay.nudge,
         quit=reactor.stop,
+        clock=reactor,
     )

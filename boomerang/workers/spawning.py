@@ -7,11 +7,12 @@ import pickle
 import signal
 import sys
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Final, Protocol
 
 from attrs import evolve, frozen
+from twisted.internet.error import ProcessExitedAlready
 from twisted.internet.interfaces import IProcessTransport
 from twisted.internet.protocol import ProcessProtocol
 from twisted.python.failure import Failure
@@ -85,6 +86,7 @@ class _Process(ProcessProtocol):
         self._messages = Messages(heard, lambda: None)
         self._ended = ended
         self._write = write
+        self._hears = True
         self.pid = 0
 
     def connectionMade(self) -> None:
@@ -96,10 +98,16 @@ class _Process(ProcessProtocol):
         self.transport.closeChildFD(ORDERS)
 
     def send(self, **message: Any) -> None:
-        self._messages.send(**message)
+        if self._hears:
+            self._messages.send(**message)
 
     def signal(self, name: str) -> None:
-        self.transport.signalProcess(name)
+        with suppress(ProcessExitedAlready):
+            self.transport.signalProcess(name)
+
+    def childConnectionLost(self, childFD: int) -> None:
+        if childFD == FROM_SUPERVISOR:
+            self._hears = False
 
     def childDataReceived(self, childFD: int, data: bytes) -> None:
         if childFD == TO_SUPERVISOR:

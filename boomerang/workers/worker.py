@@ -18,7 +18,7 @@ from boomerang.clocks import MonotonicClock
 from boomerang.listening import CannotListen
 from boomerang.monitor.libraries import MissingExtra
 from boomerang.workers.messages import ORDERS
-from boomerang.workers.workplace import Channel, Orders, Workplace
+from boomerang.workers.workplace import Channel, Orders, Workplace, by_pipes
 
 
 def main() -> None:
@@ -39,7 +39,7 @@ def main() -> None:
             reactor,
             observer=None,
             clock=MonotonicClock(reactor),
-            workplace=Workplace(orders, Channel(reactor)),
+            workplace=Workplace(orders, Channel(by_pipes(reactor), clock=reactor)),
         )
     except (CannotListen, MissingExtra, OSError) as error:
         raise SystemExit(f"boomerang: {error}") from None

@@ -10,6 +10,7 @@ from attrs import field, frozen
 from twisted.application.service import Service
 from twisted.internet.defer import Deferred
 from twisted.internet.stdio import StandardIO
+from twisted.internet.task import deferLater
 from twisted.logger import Logger
 
 from boomerang.settings import Settings
@@ -19,6 +20,9 @@ from boomerang.workers.sockets import Accepting, Passed
 
 GATHERING: Final = 3.0
 """Seconds within which the supervisor says what the other workers say."""
+
+FIRST_BYTES: Final = 0.05
+"""Seconds from a connection's being accepted to its request, which other workers get no more."""
 
 NUDGED: Final = 0.005
 """Seconds in which several nudges become one."""
@@ -38,13 +42,17 @@ class Orders:
 
 
 class Channel:
-    """The messages to and from the supervisor; see `boomerang.workers.messages`."""
+    """The messages to and from the supervisor; see `boomerang.workers.messages`.
 
-    def __init__(self, clock: Any) -> None:
+    ``connect`` connects a protocol with it.
+    """
+
+    def __init__(self, connect: Callable[[Messages], object], *, clock: Any) -> None:
+        self._connect = connect
         self._clock = clock
         self._handlers: Mapping[str, Callable[[dict[str, Any]], None]] = {}
         self._lost: Callable[[], None] = lambda: None
-        self._messages = Messages(self._heard, lambda: self._lost())
+        self.messages = Messages(self._heard, lambda: self._lost())
         self._gathered: dict[int, Deferred[Any]] = {}
         self._numbers = count(1)
         self._nudging = False
@@ -57,11 +65,10 @@ class Channel:
     ) -> None:
         """Begin to listen. ``handlers`` are by what a message has; ``lost``: nobody is there."""
         self._handlers, self._lost = handlers, lost
-        connect: Any = StandardIO  # mypy sees the one for Windows, without descriptors
-        connect(self._messages, FROM_SUPERVISOR, TO_SUPERVISOR, self._clock)
+        self._connect(self.messages)
 
     def send(self, **message: Any) -> None:
-        self._messages.send(**message)
+        self.messages.send(**message)
 
     def tell_state(self, state: str) -> None:
         """As systemd is told: ``READY=1``, ``WATCHDOG=1``, ``STOPPING=1``."""
@@ -100,6 +107,12 @@ class Channel:
                 handle(message)
 
 
+def by_pipes(reactor: Any) -> Callable[[Messages], object]:
+    """Connects with the supervisor through the descriptors that a worker has for it."""
+    connect: Any = StandardIO  # mypy sees the one for Windows, without descriptors
+    return lambda protocol: connect(protocol, FROM_SUPERVISOR, TO_SUPERVISOR, reactor)
+
+
 @frozen(eq=False)
 class Workplace:
     """Where a worker works."""
@@ -131,6 +144,7 @@ class Post(Service):
         hurry: Callable[[], None],
         nudge: Callable[[], None],
         quit: Callable[[], None],
+        clock: Any,
     ) -> None:
         self._channel = workplace.channel
         self._worker = workplace.orders.worker
@@ -139,6 +153,7 @@ class Post(Service):
         self._hurry = hurry
         self._nudge = nudge
         self._quit = quit
+        self._clock = clock
 
     def startService(self) -> None:
         super().startService()
@@ -153,9 +168,11 @@ class Post(Service):
         )
 
     def stopService(self) -> Deferred[None]:
-        """Accept no more; what is asked is still answered."""
+        """Accept no more, and let those send their request whose connection was just accepted."""
         super().stopService()
-        return self._accepting.close()
+        return self._accepting.close().addCallback(
+            lambda _: deferLater(self._clock, FIRST_BYTES, lambda: None)
+        )
 
     def _accept(self, workers: Sequence[int]) -> None:
         if self.running:

@@ -84,6 +84,23 @@ def test_restart_with_redis(daemons: Daemons, listening: socket.socket, tmp_path
         assert again.status() == "ok"
 
 
+def test_workers(daemons: Daemons, listening: socket.socket) -> None:
+    """Several workers share the socket that was passed, and no restart of one of them or of all
+    refuses a connection."""
+    store = ("--store", f"sqlite:{daemons.directory / 'shared.db'}", "--workers", "2")
+    failed = FailedCall()
+    first = activate(daemons, listening, *store).wait_until_ready()
+    assert first.rescue(failed).decision == "retry; attempt=1"
+    first.signal(signal.SIGTERM)
+    assert first.exit_status() == 0
+
+    between = first.fail(failed)
+    again = activate(daemons, listening, *store).wait_until_ready()
+
+    assert between.answer().decision == "give-up; attempt=2"
+    assert again.port == first.port
+
+
 def test_no_socket_was_passed(tmp_path: Path) -> None:
     """Without the socket that it was told to use it says so in one line, and fails."""
     done = run([*COMMAND, *PASSED, "--store", "memory:"], directory=tmp_path)

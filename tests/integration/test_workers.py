@@ -7,7 +7,7 @@ import re
 import signal
 import socket
 import time
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
@@ -55,7 +55,7 @@ class Host:
 
     def metrics(self) -> Mapping[str, float]:
         """The sum over all labels of each metric."""
-        sums: Counter[str] = Counter()
+        sums: defaultdict[str, float] = defaultdict(float)
         for family in text_string_to_metric_families(get(self.daemon.port, "/metrics").body):
             for sample in family.samples:
                 sums[sample.name] += sample.value
@@ -74,7 +74,7 @@ def start(
     workers: int = 2,
     wait: float = 0.3,
     store: str = "",
-    **more: str,
+    more: Mapping[str, str] | None = None,
 ) -> Host:
     own = store or f"sqlite:{daemons.directory / 'shared.db'}"
     count = ("--workers", str(workers))
@@ -215,7 +215,7 @@ def test_told_to_end(daemons: Daemons, tmp_path: Path) -> None:
         told.bind(str(tmp_path / "notify"))
         path = tmp_path / "boomerang.sock"
         notify = {"NOTIFY_SOCKET": str(tmp_path / "notify")}
-        host = start(daemons, "--listen", f"unix:{path}", wait=1, **notify)
+        host = start(daemons, "--listen", f"unix:{path}", wait=1, more=notify)
         assert told.recv(100) == b"READY=1"
         callers = host.daemon.hold([FailedCall() for _ in range(20)])
         pid = host.pids()[0]
@@ -308,7 +308,7 @@ def test_deliveries(daemons: Daemons) -> None:
         "BOOMERANG_RELAY_TIMEOUT": "1",
         "TWILIO_AUTH_TOKEN": ",".join(TOKENS.values()),
     }
-    host = start(daemons, workers=3, **more)
+    host = start(daemons, workers=3, more=more)
     twilio = Twilio(ledger, app, Port((host.daemon.port,)), lines=4)
     eventually(lambda: len(ledger.arrived) > 300)
     host.kill(0)

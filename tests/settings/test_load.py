@@ -396,6 +396,11 @@ def test_forms_in_file(file: str, name: str | None, value: object) -> None:
             "status.password is set, expected status.user too",
         ),
         (
+            Sources(options={"workers": "2", "store": "memory:"}),
+            "workers is more than 1 and store is memory:, of which each would have its own;"
+            " expected sqlite:FILE or redis://",
+        ),
+        (
             Sources(file="[retry\nwait = 8"),
             "boomerang.toml is not TOML: at line 1, column 7",
         ),
