@@ -15,13 +15,16 @@ from boomerang.workers.restarts import STEADY, Past
 from boomerang.workers.spawning import Running, Spawn
 from boomerang.workers.workplace import Orders
 
-SIGNS_MISSED: Final = 3
-"""Looks in a row without a sign of life, after which a worker is thought to hang."""
+QUIET: Final = 2
+"""Looks in a row without a sign of life, after which others stand in for a worker."""
 
-SLOWEST_START: Final = 12
+HANGS: Final = 8
+"""The same after which it is killed."""
+
+SLOWEST_START: Final = 30
 """The same for one that is starting, and gives no signs yet: a minute."""
 
-LOOK_EVERY: Final = 5.0
+LOOK_EVERY: Final = 2.0
 """Seconds from one look to the next; workers give their signs half as far apart."""
 
 Heard = Callable[[int, dict[str, Any]], None]
@@ -76,7 +79,11 @@ class Crew:
     @property
     def ready(self) -> Collection[int]:
         """Those that serve, or would if they were told to."""
-        return [number for number, seat in enumerate(self._seats) if seat.ready]
+        return [
+            number
+            for number, seat in enumerate(self._seats)
+            if seat.ready and seat.signs_missed < QUIET
+        ]
 
     def start(self) -> None:
         for number in range(self.of):
@@ -89,15 +96,17 @@ class Crew:
             running.send(**message)
 
     def look(self) -> None:
-        """End those that hang: called each `LOOK_EVERY` seconds."""
+        """Find those that are quiet, and end those that hang: called each `LOOK_EVERY` seconds."""
+        before = self.ready
         for number, seat in enumerate(self._seats):
             if seat.running is None:
                 continue
             seat.signs_missed += 1
-            if seat.signs_missed > (SIGNS_MISSED if seat.alive else SLOWEST_START):
-                seat.signs_missed = 0
+            if seat.signs_missed == (HANGS if seat.alive else SLOWEST_START):
                 self._log.error("worker {number} gives no sign of life, killed", number=number)
                 seat.running.signal("KILL")
+        if self.ready != before:
+            self._changed()
 
     def stop(self) -> Deferred[None]:
         """Tell all to end in good order, and start none again; fires when all have ended."""
@@ -137,7 +146,10 @@ class Crew:
 
     def _hear(self, number: int, message: dict[str, Any]) -> None:
         seat = self._seats[number]
+        was_quiet = seat.ready and seat.signs_missed >= QUIET
         seat.alive, seat.signs_missed = True, 0
+        if was_quiet:
+            self._changed()
         state = message.get("state")
         if state is None:
             self._heard(number, message)

@@ -10,7 +10,7 @@ from twisted.internet.task import Clock
 from twisted.logger import LogLevel, capturedLogs, formatEvent
 
 from boomerang.settings import Settings
-from boomerang.workers.crew import LOOK_EVERY, SIGNS_MISSED, SLOWEST_START, Crew
+from boomerang.workers.crew import HANGS, LOOK_EVERY, SLOWEST_START, Crew
 from boomerang.workers.identity import Worker
 from boomerang.workers.messages import Heard
 from boomerang.workers.workplace import Orders
@@ -137,19 +137,32 @@ def test_crash_loop() -> None:
     assert loops(3, seconds=1) == 1
 
 
-@pytest.mark.parametrize(("says", "looks"), [(True, SIGNS_MISSED), (False, SLOWEST_START)])
+@pytest.mark.parametrize(("says", "looks"), [(True, HANGS), (False, SLOWEST_START)])
 def test_hanging(says: bool, looks: int) -> None:
     """One that gives no more signs of life is killed; a start may take longer."""
     house = House(of=1)
     (process,) = house.processes
     if says:
         process.say({"state": "READY=1"})
-        house.look(looks)
+        house.look(looks - 1)
         process.say({"state": "WATCHDOG=1"})
-    house.look(looks)
+    house.look(looks - 1)
     assert process.signals == []
-    house.look(1)
+    house.look(3)
     assert process.signals == ["KILL"]
+
+
+def test_quiet() -> None:
+    """One that is quiet does not count as ready, until it is heard again."""
+    house = House()
+    for process in house.processes:
+        process.say({"state": "READY=1"})
+    one, other = house.processes
+    for _ in range(3):
+        other.say({"state": "WATCHDOG=1"})
+        house.look(1)
+    one.say({"state": "WATCHDOG=1"})
+    assert house.ready == [[0], [0, 1], [1], [0, 1]]
 
 
 def test_stop() -> None:
