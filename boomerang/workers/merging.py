@@ -67,11 +67,17 @@ def exposition(families: Families) -> bytes:
 
 
 def host_health(
-    said: Sequence[Mapping[str, Any]], *, of: int, away_since: str | None
+    said: Sequence[Mapping[str, Any]],
+    *,
+    of: int,
+    started: str,
+    uptime: float,
+    away_since: str | None,
 ) -> dict[str, Any]:
     """``/health`` of the host, from what at least one worker said, worker 0 first if it is there.
 
-    ``away_since`` is set while not all workers are ready.
+    ``started`` and ``uptime`` (seconds) are the supervisor's. ``away_since`` is set while not all
+    workers are ready.
     """
     troubles: dict[str, str] = {} if away_since is None else {"workers": away_since}
     circuits: Counter[tuple[str, str]] = Counter()
@@ -84,8 +90,8 @@ def host_health(
         **said[0],
         "status": "degraded" if troubles else "ok",
         "degraded": [{"part": part, "since": since} for part, since in troubles.items()],
-        "started": min(each["started"] for each in said),
-        "uptime_seconds": max(each["uptime_seconds"] for each in said),
+        "started": started,
+        "uptime_seconds": round(uptime),
         "held": sum(each["held"] for each in said),
         "circuits": [{"reason": reason, "since": since} for reason, since in circuits.elements()],
         "workers": {"of": of, "answering": len(said)},

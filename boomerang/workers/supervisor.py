@@ -76,6 +76,7 @@ class Supervisor(Service):
         self._gatherings = {what: self._gathering(what) for what in (HEALTH, METRICS)}
         self._loops = [self._loop(self._crew.look), self._loop(self._remember)]
         self._gone: Families = []
+        self._started_at = wall_clock()
         self._started = False
         self._stopping = False
         self._away_since: float | None = None
@@ -169,7 +170,7 @@ class Supervisor(Service):
             self._gone = merged([("", self._gone), ("", counts_of(last))])
         if not self._started and not self._stopping:
             self._stopping = True
-            self._log.critical(
+            self._log.error(
                 "worker {number} has ended before it was ready, {ending}; giving up",
                 number=number,
                 ending=ending,
@@ -208,6 +209,8 @@ class Supervisor(Service):
         return host_health(
             list(said.values()),
             of=self._crew.of,
+            started=instant(self._started_at),
+            uptime=self._wall_clock() - self._started_at,
             away_since=None if since is None else instant(since),
         )
 

@@ -146,9 +146,9 @@ DEAD = {"reason": "probe", "since": "2026-11-21T04:01:00+00:00"}
             },
         ),
         (
-            [health(relay={"waiting": 7}), health(started="2026-11-21T03:00:00+00:00")],
+            [health(relay={"waiting": 7}), health()],
             None,
-            {"relay": {"waiting": 7}, "started": "2026-11-21T03:00:00+00:00"},
+            {"relay": {"waiting": 7}, "started": "03:00", "uptime_seconds": 3600},
         ),
         (
             [health(circuits=[DEAD, DEAD]), health(circuits=[DEAD])],
@@ -161,5 +161,5 @@ def test_health(
     said: list[dict[str, Any]], away_since: str | None, expected: dict[str, Any]
 ) -> None:
     """The host is as well as the worst of its workers, and misses those that are away."""
-    found = host_health(said, of=2, away_since=away_since)
+    found = host_health(said, of=2, started="03:00", uptime=3600.2, away_since=away_since)
     assert {name: found[name] for name in expected} == expected
