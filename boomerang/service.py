@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 import time
 from collections.abc import Callable, Mapping
@@ -22,7 +21,7 @@ from boomerang import __version__, logs
 from boomerang.clocks import MonotonicClock
 from boomerang.endpoints.rules import RuleBook, notes
 from boomerang.host import Host
-from boomerang.listening import CannotListen, Listening, endpoints
+from boomerang.listening import CannotListen
 from boomerang.metrics import Metrics
 from boomerang.monitor.libraries import MissingExtra
 from boomerang.monitor.notify.making import notify_problems
@@ -41,8 +40,7 @@ from boomerang.stores.address import unverified
 from boomerang.stores.failsafe import FailsafeStore
 from boomerang.stores.opening import make_stores
 from boomerang.stores.queue import Bounds
-from boomerang.systemd import SystemdService, notifier, watchdog_interval
-from boomerang.web.pages import HealthRoute, HomeRoute, Life, MetricsRoute
+from boomerang.web.pages import HealthRoute, HomeRoute, Life
 from boomerang.web.relay import DebuggerRoute, RelayRoute
 from boomerang.web.retry import RetryRoute
 from boomerang.web.routes import Routes
@@ -50,8 +48,12 @@ from boomerang.web.signature import Keys
 from boomerang.web.site import GuardedSite
 from boomerang.web.trust import Trust, Visitors
 from boomerang.workers.identity import ALONE, share
-from boomerang.workers.making import SIGN_EVERY, make_supervisor, posted
-from boomerang.workers.pages import HostHealthRoute, HostMetricsRoute
+from boomerang.workers.making import (
+    listening_of,
+    make_supervisor,
+    pages_of,
+    systemd_of,
+)
 from boomerang.workers.workplace import Workplace
 
 
@@ -188,24 +190,14 @@ def build(
     return Host(
         reactor=reactor,
         settings=settings,
-        listening=(
-            Listening(endpoints(reactor, settings.listen), site)
-            if workplace is None
-            else posted(workplace, reactor, settings, site, hold, relay, health, metrics)
-        ),
+        listening=listening_of(workplace, reactor, settings, site, hold, relay, health, metrics),
         site=site,
         hold=hold,
         store=store,
         workers=(monitor, knowledge, relay),
         outbound=outbound,
         life=life,
-        systemd=SystemdService(
-            notifier(os.environ) if workplace is None else workplace.channel.tell_state,
-            interval=(
-                watchdog_interval(os.environ, pid=os.getpid()) if workplace is None else SIGN_EVERY
-            ),
-            clock=reactor,
-        ),
+        systemd=systemd_of(workplace, reactor),
         remarks=tuple(notes(book)),
         observer=observer,
         says_all=worker.is_first,
@@ -232,14 +224,7 @@ def _routes(
             RetryRoute(service=retry, trust=trust).app,
             RelayRoute(relay=relay.intaking, trust=trust, wall_clock=health.wall_clock).app,
             DebuggerRoute(relay=relay.intaking, trust=trust, wall_clock=health.wall_clock).app,
-            *(
-                (health.app, MetricsRoute(metrics=metrics, visitors=visitors).app)
-                if workplace is None
-                else (
-                    HostHealthRoute(own=health, channel=workplace.channel).app,
-                    HostMetricsRoute(visitors=visitors, channel=workplace.channel).app,
-                )
-            ),
+            *pages_of(workplace, health, metrics, visitors),
             HomeRoute(home_url=settings.home_url).app,
         ],
         watch_refusal=metrics.refused,

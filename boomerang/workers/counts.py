@@ -11,16 +11,16 @@ class SupervisorCounts:
     """The supervisor's instruments; ``worker`` is one of ``of`` numbers."""
 
     def __init__(self, *, of: int) -> None:
-        self._registry = CollectorRegistry()
-        ProcessCollector(registry=self._registry)
+        self.registry = CollectorRegistry()
+        ProcessCollector(registry=self.registry)
         self._ready = Gauge(
-            "boomerang_workers", "Workers that are serving.", registry=self._registry
+            "boomerang_workers", "Workers that are serving.", registry=self.registry
         )
         restarts = Counter(
             "boomerang_worker_restarts",
             "How often a worker was started again.",
             ("worker",),
-            registry=self._registry,
+            registry=self.registry,
         )
         self._restarts = [restarts.labels(str(number)) for number in range(of)]
 
@@ -31,4 +31,4 @@ class SupervisorCounts:
         self._restarts[worker].inc()
 
     def families(self) -> Families:
-        return families_of(self._registry)
+        return families_of(self.registry)
