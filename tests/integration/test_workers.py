@@ -141,12 +141,12 @@ def test_second_failure_elsewhere_with_redis(daemons: Daemons, tmp_path: Path) -
     """So it is with Redis."""
     with RedisServer(tmp_path) as server:
         host = start(daemons, wait=0, store=server.url(path="/1"))
-        eventually(lambda: all(host.daemon.uses_its_store() for _ in range(8)))
         recognised_by_both(host)
 
 
 def recognised_by_both(host: Host) -> None:
     """Let calls fail again and again, until one of them has met both workers."""
+    eventually(lambda: all(host.daemon.uses_its_store() for _ in range(8)))
     decided: list[int] = []
     while len(set(decided)) < 2:
         failed = FailedCall()
