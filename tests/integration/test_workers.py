@@ -310,12 +310,12 @@ def test_deliveries(daemons: Daemons) -> None:
     }
     host = start(daemons, workers=3, more=more)
     twilio = Twilio(ledger, app, Port((host.daemon.port,)), lines=4)
-    eventually(lambda: len(ledger.arrived) > 300)
+    eventually(lambda: len(ledger.arrived) > 100)
     host.kill(0)
     killed_at = len(ledger.acknowledged)
-    eventually(lambda: len(ledger.acknowledged) > killed_at + 300)
+    eventually(lambda: len(ledger.acknowledged) > killed_at + 100)
     twilio.stop()
-    eventually(lambda: ledger.missing() == set())
+    eventually(lambda: ledger.missing() == set(), within=2 * LIMIT)
     assert ledger.out_of_order() == []
     assert ledger.duplicates() <= 10
     app.stop()
