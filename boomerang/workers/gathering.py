@@ -1,4 +1,9 @@
-"""Asks all workers at once what they have to say, and remembers what they said last."""
+"""Asks all workers at once what they have to say, and remembers what they said last.
+
+For metrics, prometheus_client has a way of its own, values in files that all processes map. It
+makes each count of the hot path dearer (an increment 1.25 µs instead of 0.31), and leaves out
+gauges that are functions, and collectors.
+"""
 
 from __future__ import annotations
 
