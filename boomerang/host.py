@@ -11,7 +11,6 @@ from twisted.internet.task import deferLater
 from twisted.logger import ILogObserver, Logger
 
 from boomerang import __version__
-from boomerang.listening import Listening
 from boomerang.outbound import Outbound
 from boomerang.process import calm_collector, stop_on_signals
 from boomerang.retry.hold import Hold
@@ -31,8 +30,9 @@ _LAST_BYTES: Final = 0.1
 class Host(MultiService):
     """All services of the daemon, stopped one after the other.
 
-    ``workers`` are those that have something to write or to send at their end, and go on until all
-    requests are answered. ``remarks`` are good to know at start.
+    ``listening`` accepts connections while it runs. ``workers`` are those that have something to
+    write or to send at their end, and go on until all requests are answered. ``remarks`` are good
+    to know at start; ``says_all`` is false where another process of this host has said it.
     """
 
     _log = Logger()
@@ -42,7 +42,7 @@ class Host(MultiService):
         *,
         reactor: Any,
         settings: Settings,
-        listening: Listening,
+        listening: Service,
         site: GuardedSite,
         hold: Hold,
         store: FailsafeStore,
@@ -52,6 +52,7 @@ class Host(MultiService):
         systemd: SystemdService,
         remarks: Sequence[str],
         observer: ILogObserver | None,
+        says_all: bool = True,
     ) -> None:
         super().__init__()
         self._reactor = reactor
@@ -66,6 +67,7 @@ class Host(MultiService):
         self._life = life
         self._systemd = systemd
         self._observer = observer
+        self._says_all = says_all
         for service in (listening, systemd, *workers):
             service.setServiceParent(self)
 
@@ -82,9 +84,10 @@ class Host(MultiService):
             environment=self._settings.environment,
             store=self._store.name,
         )
-        self._say_whom_it_serves()
-        for remark in self._remarks:
-            self._log.info("{remark}", remark=remark)
+        if self._says_all:
+            self._say_whom_it_serves()
+            for remark in self._remarks:
+                self._log.info("{remark}", remark=remark)
         self._store.open()
         super().startService()
         self._reactor.callWhenRunning(self._running)

@@ -79,7 +79,7 @@ class Listening(Service):
                 )
         for port in self.ports:
             accept_all(port)
-            _log.info("listening on {address}", address=_spelled(port))
+            _log.info("listening on {address}", address=spelled(port.getHost()))
 
     def stopService(self) -> Deferred[None]:
         """Accept no more; fires when the sockets are closed."""
@@ -89,8 +89,8 @@ class Listening(Service):
         return closed.addCallback(lambda _: None)
 
 
-def _spelled(port: IListeningPort) -> str:
-    address: Any = port.getHost()
+def spelled(address: Any) -> str:
+    """The address of a listening socket, for the log."""
     host = getattr(address, "host", None)
     if host is None:
         return f"unix:{address.name.decode()}"

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 from datetime import UTC, datetime
+from functools import partial
 from math import isfinite
 from typing import Final, TextIO
 
@@ -25,9 +26,14 @@ FORMATS: Final = ("text", "json")
 _LEAST: Final = LogLevel.info
 
 
-def observer(out: TextIO, *, style: str) -> ILogObserver:
-    """An observer that writes events of level info and above to ``out`` (style: see `FORMATS`)."""
-    return FileLogObserver(out, as_json if style == "json" else TextFormat())
+def observer(out: TextIO, *, style: str, worker: int | None = None) -> ILogObserver:
+    """An observer that writes events of level info and above to ``out`` (style: see `FORMATS`).
+
+    Where several processes write to one log, each line names its ``worker``.
+    """
+    if style == "json":
+        return FileLogObserver(out, partial(as_json, worker=worker))
+    return FileLogObserver(out, TextFormat(worker))
 
 
 def message(event: LogEvent) -> str:
@@ -61,9 +67,13 @@ def _traceback(event: LogEvent) -> str:
 
 
 class TextFormat:
-    """``2026-11-21T04:05:06+0000 [namespace#level] message``, a traceback on the lines after it."""
+    """``2026-11-21T04:05:06+0000 [namespace#level] message``, a traceback on the lines after it.
 
-    def __init__(self) -> None:
+    Of several workers each says ``worker=N`` before its message.
+    """
+
+    def __init__(self, worker: int | None = None) -> None:
+        self._worker = "" if worker is None else f"worker={worker} "
         self._second = -1
         self._stamp = ""
 
@@ -77,12 +87,13 @@ class TextFormat:
         traceback = _traceback(event)
         level = event.get("log_level", LogLevel.info)
         return (
-            f"{self._stamp} [{event.get('log_namespace', '-')}#{level.name}] {message(event)}\n"
+            f"{self._stamp} [{event.get('log_namespace', '-')}#{level.name}]"
+            f" {self._worker}{message(event)}\n"
             f"{traceback}{traceback and chr(10)}"
         )
 
 
-def as_json(event: LogEvent) -> str | None:
+def as_json(event: LogEvent, worker: int | None = None) -> str | None:
     """One object a line: time, level, namespace, message, and the event's own plain fields."""
     if not _shown(event):
         return None
@@ -97,6 +108,8 @@ def as_json(event: LogEvent) -> str | None:
         namespace=event.get("log_namespace", "-"),
         message=message(event),
     )
+    if worker is not None:
+        entry["worker"] = worker
     traceback = _traceback(event)
     if traceback:
         entry["traceback"] = traceback

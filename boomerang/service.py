@@ -23,7 +23,7 @@ from boomerang import __version__, logs
 from boomerang.clocks import MonotonicClock
 from boomerang.endpoints.rules import RuleBook, notes
 from boomerang.host import Host
-from boomerang.listening import CannotListen, Listening, endpoints
+from boomerang.listening import CannotListen
 from boomerang.metrics import Metrics
 from boomerang.monitor.libraries import MissingExtra
 from boomerang.monitor.notify.making import notify_problems
@@ -45,9 +45,8 @@ from boomerang.stores.address import unverified
 from boomerang.stores.failsafe import FailsafeStore
 from boomerang.stores.opening import make_stores
 from boomerang.stores.queue import Bounds
-from boomerang.systemd import SystemdService, notifier, watchdog_interval
 from boomerang.threads import daemon_threads
-from boomerang.web.pages import HealthRoute, HomeRoute, Life, MetricsRoute
+from boomerang.web.pages import HealthRoute, HomeRoute, Life
 from boomerang.web.relay import DebuggerRoute, RelayRoute
 from boomerang.web.retry import RetryRoute
 from boomerang.web.routes import Routes
@@ -56,6 +55,14 @@ from boomerang.web.site import GuardedSite
 from boomerang.web.status import StatusRoute
 from boomerang.web.trust import Trust
 from boomerang.web.visitors import MOST_AT_ONCE, Login, Visitors
+from boomerang.workers.identity import ALONE, share
+from boomerang.workers.making import (
+    listening_of,
+    make_supervisor,
+    pages_of,
+    systemd_of,
+)
+from boomerang.workers.workplace import Workplace
 
 
 class Options(SettingsOptions):
@@ -78,10 +85,13 @@ def makeService(options: Options) -> IService:
         problems = notify_problems(settings.notify.urls)
         if problems:
             raise SystemExit("boomerang: " + "; ".join(problems))
+        observer, elsewhere = _log_of(options, settings)
+        if settings.workers > 1:
+            return make_supervisor(settings, reactor, observer=observer, log=elsewhere)
         return build(
             settings,
             reactor,
-            observer=_observer(options, settings),
+            observer=observer,
             clock=MonotonicClock(reactor),
         )
     except (CannotListen, MissingExtra, OSError) as error:
@@ -95,11 +105,15 @@ def build(
     observer: ILogObserver | None,
     wall_clock: Callable[[], float] = time.time,
     clock: IReactorTime | None = None,
+    workplace: Workplace | None = None,
 ) -> Host:
     """Collaborators, then services: the whole daemon, not yet started.
 
-    ``clock`` is what checks are timed by, the reactor unless it is given.
+    ``clock`` is what checks are timed by, the reactor unless it is given. ``workplace`` is there
+    in a worker, one of several processes.
     """
+    worker = workplace.orders.worker if workplace else ALONE
+    settings = share(settings, worker)
     random = SystemRandom().random
     book = RuleBook(settings.retry, settings.endpoint)
     metrics = Metrics(
@@ -133,9 +147,10 @@ def build(
             notes=stores.notes,
             metrics=metrics,
             held=partial(len, hold),
-            holder=uuid4().hex,
+            holder=workplace.name if workplace else uuid4().hex,
             wall_clock=wall_clock,
             random=random,
+            watch=worker.is_first,
         ),
     )
     retry, knowledge = make_retry(
@@ -167,6 +182,7 @@ def build(
             holder=uuid4().hex,
             wall_clock=wall_clock,
             random=random,
+            nudge=workplace.channel.nudge if workplace and not worker.is_first else None,
         ),
     )
     life = Life(started_at=wall_clock())
@@ -185,7 +201,7 @@ def build(
             reactor=reactor,
             own=Witness(
                 instance=uuid4().hex,
-                name=f"{gethostname()}/{os.getpid()}",
+                name=f"{gethostname()}/{worker.number if workplace else os.getpid()}",
                 started=life.started_at,
                 chronicle=chronicle,
                 hold=hold,
@@ -200,25 +216,22 @@ def build(
             wall_clock=wall_clock,
         ),
     )
-    routes = _routes(settings, reactor, retry, relay, health, metrics, status)
+    routes = _routes(settings, reactor, retry, relay, health, metrics, status, workplace)
     site = GuardedSite(routes.handle, clock=reactor, watch_refusal=metrics.refused)
     return Host(
         reactor=reactor,
         settings=settings,
-        listening=Listening(endpoints(reactor, settings.listen), site),
+        listening=listening_of(workplace, reactor, settings, site, hold, relay, health, metrics),
         site=site,
         hold=hold,
         store=store,
         workers=(monitor, knowledge, relay, status.board),
         outbound=outbound,
         life=life,
-        systemd=SystemdService(
-            notifier(os.environ),
-            interval=watchdog_interval(os.environ, pid=os.getpid()),
-            clock=reactor,
-        ),
+        systemd=systemd_of(workplace, reactor),
         remarks=tuple(notes(book)),
         observer=observer,
+        says_all=worker.is_first,
     )
 
 
@@ -230,6 +243,7 @@ def _routes(
     health: HealthRoute,
     metrics: Metrics,
     status: Status,
+    workplace: Workplace | None,
 ) -> Routes:
     """What is answered."""
     trust = Trust(
@@ -248,23 +262,28 @@ def _routes(
             RetryRoute(service=retry, trust=trust).app,
             RelayRoute(relay=relay.intaking, trust=trust, wall_clock=health.wall_clock).app,
             DebuggerRoute(relay=relay.intaking, trust=trust, wall_clock=health.wall_clock).app,
-            health.app,
+            *pages_of(workplace, health, metrics, visitors),
             StatusRoute(status=status, visitors=visitors).app,
-            MetricsRoute(metrics=metrics, visitors=visitors).app,
             HomeRoute(home_url=settings.home_url).app,
         ],
         watch_refusal=metrics.refused,
     )
 
 
-def _observer(options: Options, settings: Settings) -> ILogObserver | None:
-    """Our own way of writing the log, unless ``twistd`` was told of another (``--syslog``)."""
+def _log_of(options: Options, settings: Settings) -> tuple[ILogObserver | None, Any]:
+    """Our own way of writing the log, unless ``twistd`` was told of another (``--syslog``).
+
+    And where it goes, if not to standard output.
+    """
     daemon: Mapping[str, Any] = options.parent or {}
     if daemon.get("syslog"):
-        return None
+        if settings.workers > 1:
+            raise SystemExit("boomerang: --syslog is for one process; with workers use --logfile")
+        return None, None
     name = daemon.get("logfile") or "-"
     if name != "-":
-        return logs.observer(LogFile.fromFullPath(name), style=settings.log_format)
+        file = LogFile.fromFullPath(name)
+        return logs.observer(file, style=settings.log_format), file
     if isinstance(sys.stdout, TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")
-    return logs.observer(sys.stdout, style=settings.log_format)
+    return logs.observer(sys.stdout, style=settings.log_format), None

@@ -322,3 +322,16 @@ def test_json_nan() -> None:
         {"log_time": 0.0, "log_level": LogLevel.info, "log_format": "x", "n": float("nan")}
     )
     json.loads(line or "", parse_constant=lambda name: pytest.fail(name))
+
+
+@pytest.mark.parametrize("style", FORMATS)
+def test_worker(style: str) -> None:
+    """Where several processes share a log, each line says which one wrote it."""
+    out = StringIO()
+    observer(out, style=style, worker=3)(event())
+    expected = {
+        "text": "2026-11-21T12:00:00+0000 [boomerang.test#info] worker=3 it happened\n",
+        "json": '{"time": "2026-11-21T12:00:00.250+00:00", "level": "info", "namespace":'
+        ' "boomerang.test", "message": "it happened", "worker": 3}\n',
+    }
+    assert out.getvalue() == expected[style]

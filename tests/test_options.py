@@ -103,9 +103,9 @@ def test_precedence(file: Path) -> None:
 def test_wrong_settings(file: Path) -> None:
     """All wrong settings are told, one on a line; those of the file with its name."""
     file.write_text("nonsense = 1")
-    assert complaint("-c", str(file), "--workers", "7", env={"BOOMERANG_WORKER": "2"}) == (
+    assert complaint("-c", str(file), "--workers", "77", env={"BOOMERANG_WORKER": "2"}) == (
         "wrong settings:\n"
-        "  --workers is '7', expected 1\n"
+        "  --workers is '77', expected a whole number from 1 to 64\n"
         f"  {file}: nonsense is not a setting\n"
         "  BOOMERANG_WORKER is not a setting; did you mean BOOMERANG_WORKERS?"
     )

@@ -33,8 +33,9 @@ class Around:
     """What is around the monitor.
 
     ``clock`` is what checks are timed by; ``held`` says how many requests are held; ``holder``
-    names this process among those that share the store; ``wall_clock`` gives seconds since the
-    epoch, ``random`` numbers from 0 to 1.
+    names this process among those that share the store. One that does not ``watch`` reports what
+    it does itself, and of no checks. ``wall_clock`` gives seconds since the epoch, ``random``
+    numbers from 0 to 1.
     """
 
     reactor: Any
@@ -46,6 +47,7 @@ class Around:
     holder: str
     wall_clock: Callable[[], float]
     random: Callable[[], float]
+    watch: bool = True
 
 
 @frozen
@@ -66,11 +68,8 @@ class Reports:
 
 def all_reports(settings: Settings, checks: Sequence[Check], around: Around) -> Reports:
     """All that the settings ask for. Raises `MissingExtra`."""
-    return (
-        _librato(settings, around)
-        + _otlp(settings, around)
-        + _notifications(settings, checks, around)
-    )
+    own = _librato(settings, around) + _otlp(settings, around)
+    return own + _notifications(settings, checks, around) if around.watch else own
 
 
 def _librato(settings: Settings, around: Around) -> Reports:
@@ -87,6 +86,8 @@ def _librato(settings: Settings, around: Around) -> Reports:
         wall_clock=around.wall_clock,
         random=around.random,
     )
+    if not around.watch:
+        return Reports((measurements,), (tally,), (measurements,))
     annotator = Annotator(
         api, environment=settings.environment, notes=around.notes, clock=around.reactor
     )

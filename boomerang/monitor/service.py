@@ -43,7 +43,7 @@ def checks_of(settings: Settings) -> tuple[Check, ...]:
 
 
 class Monitor(MultiService):
-    """The watch and its reporters, as one service.
+    """The watch and its reporters, as one service; ``services`` go on without the watch, too.
 
     ``decision_watchers`` are those of the reporters that tell of the retry service, too;
     ``onlooker`` knows how the checks stand wherever they are watched.
@@ -59,6 +59,7 @@ class Monitor(MultiService):
         decision_watchers: Sequence[DecisionWatcher],
         onlooker: Onlooker,
         wall_clock: Callable[[], float],
+        watches: bool = True,
     ) -> None:
         super().__init__()
         self._watch = watch
@@ -71,7 +72,7 @@ class Monitor(MultiService):
             if check.kind == "http"
         }
         self.decision_watchers = tuple(decision_watchers)
-        for service in (*services, watch):
+        for service in (*services, watch) if watches else services:
             service.setServiceParent(self)
 
     def stopService(self) -> Deferred[None]:
@@ -80,7 +81,8 @@ class Monitor(MultiService):
         return Deferred.fromCoroutine(self._stop())
 
     async def _stop(self) -> None:
-        await self._watch.stopService()
+        if self._watch.running:
+            await self._watch.stopService()
         await DeferredList(
             [maybeDeferred(each.stopService).addErrback(self._not_stopped) for each in self._others]
         )
@@ -121,17 +123,21 @@ def make_monitor(settings: Settings, around: Around) -> Monitor:
     )
     monitor = Monitor(
         watch,
-        services=(
-            *reports.services,
-            *heartbeat(settings.heartbeat, watch.at_work, around),
-            *_audit(settings, watch, around),
-        ),
+        services=(*reports.services, *_beside(settings, watch, around)),
         decision_watchers=reports.watchers,
         onlooker=Onlooker(watch, records, clock=around.clock, wall_clock=around.wall_clock),
         wall_clock=around.wall_clock,
+        watches=around.watch,
     )
     around.metrics.registry.register(CheckCollector(monitor.views))
     return monitor
+
+
+def _beside(settings: Settings, watch: Watch, around: Around) -> Iterator[Service]:
+    """What goes with the watch."""
+    if around.watch:
+        yield from heartbeat(settings.heartbeat, watch.at_work, around)
+        yield from _audit(settings, watch, around)
 
 
 def _audit(settings: Settings, watch: Watch, around: Around) -> Iterator[Service]:

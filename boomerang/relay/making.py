@@ -36,8 +36,9 @@ SHORTEST_LEASE: Final = 3.0
 class RelaySurroundings:
     """What is around the relay.
 
-    ``holder`` names this process among those that share the store. ``wall_clock`` gives seconds
-    since the epoch, ``random`` numbers from 0 to 1.
+    ``holder`` names this process among those that share the store. With ``nudge`` this process
+    delivers nothing: that tells another one that there may be something. ``wall_clock`` gives
+    seconds since the epoch, ``random`` numbers from 0 to 1.
     """
 
     reactor: Any
@@ -48,6 +49,7 @@ class RelaySurroundings:
     holder: str
     wall_clock: Callable[[], float]
     random: Callable[[], float]
+    nudge: Callable[[], None] | None = None
 
 
 @frozen(eq=False)
@@ -62,7 +64,10 @@ class Intaking:
 
 
 class Relay(Service):
-    """What runs for the relay; ``intaking`` is for the routes, ``standing`` for ``/health``."""
+    """What runs for the relay; ``intaking`` is for the routes, ``standing`` for ``/health``.
+
+    Only where it ``delivers`` are there deliveries, and upkeep of the queue.
+    """
 
     _log = Logger(namespace="boomerang.relay")
 
@@ -74,9 +79,11 @@ class Relay(Service):
         queue: QueueStore,
         courier: Courier,
         upkeep: Upkeep,
+        delivers: bool,
         clock: IReactorTime,
     ) -> None:
         self._clock = clock
+        self._delivers = delivers
         self.intaking = intaking
         self.standing = standing
         self._queue = queue
@@ -88,6 +95,10 @@ class Relay(Service):
         super().startService()
         opening = self._opening = Deferred.fromCoroutine(self._open())
         opening.addErrback(self._unopened)
+
+    def nudge(self) -> None:
+        """Another process has put something into the queue."""
+        self._courier.nudge()
 
     def stopService(self) -> Deferred[None]:
         """Fires when what is under way is delivered, or handed back."""
@@ -107,7 +118,7 @@ class Relay(Service):
         """Get the store ready however long it takes; the routes answer 503 meanwhile."""
         await self._courier.insist(self._queue.open)
         await self._courier.insist(lambda: Deferred.fromCoroutine(self.intaking.signers.recall()))
-        if self.running:
+        if self.running and self._delivers:
             self._courier.startService()
             self._upkeep.startService()
 
@@ -142,7 +153,7 @@ def make_relay(settings: Settings, book: RuleBook, around: RelaySurroundings) ->
             clock=around.reactor,
             record=record,
             standing=standing,
-            nudge=courier.nudge,
+            nudge=around.nudge or courier.nudge,
         ),
         signers=signers,
         record=record,
@@ -164,5 +175,6 @@ def make_relay(settings: Settings, book: RuleBook, around: RelaySurroundings) ->
             standing=standing,
             clock=around.reactor,
         ),
+        delivers=around.nudge is None,
         clock=around.reactor,
     )

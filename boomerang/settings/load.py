@@ -18,6 +18,7 @@ from boomerang.settings.reports import LIBRATO_URL
 from boomerang.settings.rescue import read_fallbacks, read_file, rescue_problems
 from boomerang.settings.retry import RetrySettings
 from boomerang.settings.values import Settings
+from boomerang.stores.address import MemoryAddress
 from boomerang.urls import is_loopback, parse_url
 
 PREFIX: Final = "BOOMERANG_"
@@ -269,6 +270,11 @@ def _meant(name: str, known: Iterable[str]) -> str:
 def _contradictions(values: Mapping[str, Any], given: Collection[str]) -> Iterator[str]:
     """Settings that are right alone and wrong together; those in ``given`` may be wrong alone."""
     yield from _login_problems(given)
+    if values.get("workers", 1) > 1 and isinstance(values.get("store"), MemoryAddress):
+        yield (
+            "workers is more than 1 and store is memory:, of which each would have its own;"
+            " expected sqlite:FILE or redis://"
+        )
     librato = parse_url(values.get("librato.url", LIBRATO_URL))
     if librato.scheme == "http" and not is_loopback(librato.host):
         yield "librato.url is not https: the token would be readable on its way"

@@ -122,7 +122,7 @@ class Settings:
     )
     home_url: str = setting(http_url(), HOME_URL, "where / leads")
     workers: int = setting(
-        integer(1, 1), 1, "processes; run several instances on one store instead, for now"
+        integer(1, 64), 1, "processes that share the listening sockets, the store and the work"
     )
     shutdown_grace: float = setting(
         seconds(0, 3600),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import UTC, datetime
+from typing import Any
 
 from attrs import define, frozen
 from klein import Klein
@@ -44,27 +45,28 @@ class HealthRoute:
 
     @route(app, "/health", "GET")
     def health(self, request: GuardedRequest) -> Reply:
+        return as_json(self.described(), status=503 if self.life.stopping else 200)
+
+    def described(self) -> dict[str, Any]:
+        """What this process says of itself."""
         degraded = self.store.degraded
         troubles = [] if degraded is None else [("store", degraded.since)]
         troubles += self.relay.troubles()
         status = "stopping" if self.life.stopping else "degraded" if troubles else "ok"
-        return as_json(
-            {
-                "status": status,
-                "degraded": [{"part": part, "since": _instant(since)} for part, since in troubles],
-                "environment": self.environment,
-                "version": __version__,
-                "started": _instant(self.life.started_at),
-                "uptime_seconds": round(self.wall_clock() - self.life.started_at),
-                "held": len(self.hold),
-                "relay": self.relay.described(),
-                "circuits": [
-                    {"reason": each.reason, "since": _instant(each.since)}
-                    for each in self.circuits.open().values()
-                ],
-            },
-            status=503 if self.life.stopping else 200,
-        )
+        return {
+            "status": status,
+            "degraded": [{"part": part, "since": instant(since)} for part, since in troubles],
+            "environment": self.environment,
+            "version": __version__,
+            "started": instant(self.life.started_at),
+            "uptime_seconds": round(self.wall_clock() - self.life.started_at),
+            "held": len(self.hold),
+            "relay": self.relay.described(),
+            "circuits": [
+                {"reason": each.reason, "since": instant(each.since)}
+                for each in self.circuits.open().values()
+            ],
+        }
 
 
 @frozen(eq=False)
@@ -96,5 +98,6 @@ class HomeRoute:
         return Reply(f"{self.home_url}\n".encode(), status=302, headers=(NO_STORE, location))
 
 
-def _instant(seconds: float) -> str:
+def instant(seconds: float) -> str:
+    """Seconds since the epoch, for people and programs."""
     return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="seconds")

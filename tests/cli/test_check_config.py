@@ -49,12 +49,12 @@ def test_wrong(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPat
     """Wrong settings are told on the other output, all of them, and the status says so."""
     monkeypatch.setenv("BOOMERANG_RETRY_WAIT", "99")
     monkeypatch.setenv("TWILIO_AUTH_TOKEN", "hunter2 hunter2")
-    assert main(["check-config", "--workers", "9"]) == 1
+    assert main(["check-config", "--workers", "99"]) == 1
     out, err = capsys.readouterr()
     assert out == ""
     assert err.splitlines() == [
         "boomerang: wrong settings:",
-        "  --workers is '9', expected 1",
+        "  --workers is '99', expected a whole number from 1 to 64",
         "  BOOMERANG_RETRY_WAIT is '99', expected seconds from 0 to 14",
         "  TWILIO_AUTH_TOKEN expected one secret or several, without white space",
     ]

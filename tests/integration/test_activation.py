@@ -91,6 +91,25 @@ def test_restart_with_redis(daemons: Daemons, listening: socket.socket, tmp_path
         assert again.status() == "ok"
 
 
+def test_workers(daemons: Daemons, listening: socket.socket) -> None:
+    """Several workers share the socket that was passed; a restart refuses no connection."""
+    store = ("--store", f"sqlite:{daemons.directory / 'shared.db'}", "--workers", "2")
+    failed = FailedCall()
+    first = activate(daemons, listening, *store).wait_until_ready()
+    eventually(lambda: all(first.uses_its_store() for _ in range(8)))
+    assert first.rescue(failed).decision == "retry; attempt=1"
+    first.signal(signal.SIGTERM)
+    assert first.exit_status() == 0
+
+    between = first.fail(FailedCall())
+    again = activate(daemons, listening, *store).wait_until_ready()
+
+    assert between.answer().decision == "retry; attempt=1"
+    assert again.port == first.port
+    eventually(lambda: all(again.uses_its_store() for _ in range(8)))
+    assert again.rescue(failed).decision == "give-up; attempt=2"
+
+
 def test_no_socket_was_passed(tmp_path: Path) -> None:
     """Without the socket that it was told to use it says so in one line, and fails."""
     done = run([*COMMAND, *PASSED, "--store", "memory:"], directory=tmp_path)

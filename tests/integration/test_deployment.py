@@ -33,6 +33,7 @@ from boomerang.settings.checks import KINDS, Check
 from boomerang.settings.load import declared_entries, declared_settings, keys_of
 from boomerang.settings.reports import SERVICE_SETTINGS
 from boomerang.stores.interfaces import Marked
+from boomerang.workers.counts import SupervisorCounts
 from tests.integration.daemon import ROOT, environment
 
 NOW = 1_800_000_000.0
@@ -117,7 +118,8 @@ def test_metrics_table() -> None:
     metrics.registry.register(CheckCollector(lambda: [_checked()]))
     metrics.registry.register(AuditCollector(lambda: Standing(at=NOW, gaps={"missing": 1})))
     families = {}
-    for family in metrics.registry.collect():
+    of_supervisor = SupervisorCounts(of=2).registry
+    for family in (*metrics.registry.collect(), *of_supervisor.collect()):
         name = f"{family.name}_total" if family.type == "counter" else family.name
         if name.startswith("boomerang_"):
             assert family.samples, f"{name} does not show its labels"

@@ -34,7 +34,7 @@ ALL: list[tuple[str, str, str, object]] = [
     ("store_tls_verify", "false", "false", False),
     ("allowed_hosts", "a.com, *.b.com", '["a.com", "*.b.com"]', ("a.com", "*.b.com")),
     ("home_url", "https://a.com/x", '"https://a.com/x"', "https://a.com/x"),
-    ("workers", "1", "1", 1),
+    ("workers", "4", "4", 4),
     ("shutdown_grace", "2.5", "2.5", 2.5),
     ("log_format", "json", '"json"', "json"),
     ("retry.wait", "3", "3", 3.0),
@@ -326,8 +326,8 @@ def test_forms_in_file(file: str, name: str | None, value: object) -> None:
             " (invalid literal for int() with base 10: 'http')",
         ),
         (
-            Sources(options={"workers": "2"}),
-            "--workers is '2', expected 1",
+            Sources(options={"workers": "65"}),
+            "--workers is '65', expected a whole number from 1 to 64",
         ),
         (
             Sources(file="environment = ''"),
@@ -407,6 +407,11 @@ def test_forms_in_file(file: str, name: str | None, value: object) -> None:
             "status.password is set, expected status.user too",
         ),
         (
+            Sources(options={"workers": "2", "store": "memory:"}),
+            "workers is more than 1 and store is memory:, of which each would have its own;"
+            " expected sqlite:FILE or redis://",
+        ),
+        (
             Sources(file="[retry\nwait = 8"),
             "boomerang.toml is not TOML: at line 1, column 7",
         ),
@@ -427,13 +432,13 @@ def test_all_problems_at_once() -> None:
     """All that is wrong is told at once, whichever source it came from."""
     found = problems(
         "enviroment = 'x'\nhome_url = 'x'\n[retry]\nwait = 99\n[nonsense]\nqqq = 1",
-        options={"workers": "9", "retry.window": "0"},
+        options={"workers": "99", "retry.window": "0"},
         env={"BOOMERANG_LOG_FORMAT": "xml", "BOOMERANG_NONSENSE": "x", "PORT": "http"},
     )
     starts = [
         "PORT is 'tcp:http', expected ",
         "boomerang.toml: home_url is 'x', expected ",
-        "--workers is '9', expected ",
+        "--workers is '99', expected ",
         "BOOMERANG_LOG_FORMAT is 'xml', expected ",
         "boomerang.toml: retry.wait is 99, expected ",
         "--retry-window is '0', expected ",
@@ -447,10 +452,10 @@ def test_all_problems_at_once() -> None:
 
 def test_rest_of_a_broken_file() -> None:
     """A file that is no TOML does not hide what is wrong elsewhere."""
-    found = problems("x", options={"workers": "9"})
+    found = problems("x", options={"workers": "99"})
     assert found == [
         "boomerang.toml is not TOML: at end of document",
-        "--workers is '9', expected 1",
+        "--workers is '99', expected a whole number from 1 to 64",
     ]
 
 
@@ -556,7 +561,7 @@ def test_huge_in_file() -> None:
 def test_pair_among_other_problems() -> None:
     """Contradictions are told beside wrong values."""
     with pytest.raises(InvalidSettings) as error:
-        load_settings(Sources(file="workers = 9\nstatus.user = 'me'"))
+        load_settings(Sources(file="workers = 99\nstatus.user = 'me'"))
     assert len(error.value.problems) == 2
 
 
