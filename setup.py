@@ -29,7 +29,7 @@ setup(
         "Twisted[tls] >= 25.5",
         "attrs >= 24.2",
         "hiredis >= 3.0",
-        "httptools >= 0.7",
+        "httptools >= 0.9",
         "idna >= 3.7",
         "klein >= 24.8",
         "prometheus-client >= 0.22",

@@ -113,8 +113,8 @@ class GuardedChannel(Protocol):
         """Send at once what the socket takes; the transport looks after the rest.
 
         The transport itself would wait for the next turn of the reactor, and ask the kernel twice
-        whether it may write: for every answer 20 µs of CPU more. What is not a plain socket (TLS) is
-        left to its transport, and so is all that follows something that did not go at once.
+        whether it may write: for every answer 20 µs of CPU more. What is not a plain socket (TLS)
+        is left to its transport, and so is all that follows something that did not go at once.
         """
         if self._direct:
             sent = self.transport.writeSomeData(data)
