@@ -34,7 +34,7 @@ setup(
         "attrs >= 24.2",
         "cattrs >= 24.1",
         "hiredis >= 3.0",
-        "httptools >= 0.7",
+        "httptools >= 0.9",
         "idna >= 3.7",
         "Jinja2 >= 3.1.4",
         "klein >= 24.8",

@@ -113,7 +113,7 @@ class GuardedChannel(Protocol):
         """Send at once what the socket takes; the transport looks after the rest.
 
         The transport itself would wait for the next turn of the reactor, and ask the kernel twice
-        whether it may write: 20 µs of CPU more for every answer. What is not a plain socket (TLS)
+        whether it may write: for every answer 20 µs of CPU more. What is not a plain socket (TLS)
         is left to its transport, and so is all that follows something that did not go at once.
         """
         if self._direct:

@@ -26,9 +26,9 @@ class BadForm(ValueError):
 def parse_form(raw: bytes) -> list[tuple[str, str]]:
     """Names and values in the order in which they were sent, blank ones included.
 
-    The same as `urllib.parse.parse_qsl` gives for UTF-8, nearly three times as fast (8 µs instead
-    of 22 for a voice webhook): most fields have nothing to be decoded. Bytes that are not UTF-8
-    become lone surrogates, which no URL may contain and no signature can be made of. Raises
+    The same as `urllib.parse.parse_qsl` gives for UTF-8, and nearly three times as fast (8 µs
+    instead of 22 for a voice webhook): most fields have nothing to be decoded. Bytes that are not
+    UTF-8 become lone surrogates, which no URL may contain and no signature can be made of. Raises
     `BadForm` for more than `MOST_FIELDS` fields.
     """
     if not raw:

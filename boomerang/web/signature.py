@@ -87,8 +87,8 @@ def signer_of(signed: Signed, keys: Keys) -> Signer | None:
 def signature(secret: str, covered: bytes, algorithm: str) -> bytes:
     """What the header says for a URL and the fields behind it.
 
-    The sums of the SDK's `RequestValidator.compute_signature`, since that asks a mapping
-    for each field: 8 µs for the whole check of a voice webhook instead of 19.
+    The sums of the SDK's `RequestValidator.compute_signature`, which asks a mapping for each field:
+    without that the check of a voice webhook takes 8 µs instead of 19.
     """
     return b64encode(hmac.digest(secret.encode(), covered, _HASHES[algorithm]))
 

@@ -48,6 +48,7 @@ def test_round_trip(fields: list[tuple[str, str]]) -> None:
 
 
 @given(st.text(st.sampled_from("aZ09+%&=; ü€👋\0\n")) | st.text())
+@example("a=%2B1%3A%2F%2f&b=%252B&%2B%3D=%%2B2B&c=%2%2B&d=%2B2B&%3A%26=%2F%3d&e=%7F%80")
 @example("a=%C3%BC&b=%C3&c=%e2%82¬&%41=%4&=%&d=a=b+%2B&&e;f=%zz%ff")
 def test_like_the_standard_library(text: str) -> None:
     """Fields are what `parse_qsl` makes of them."""

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 import socket
 import ssl
+import weakref
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -200,4 +202,31 @@ async def test_a_storm_of_connections(tmp_path: Path) -> None:
     assert len(served.site.channels) == 40
     for connection in connections:
         connection.close()
+    await served.close()
+
+
+async def test_nothing_waits_for_the_collector(tmp_path: Path) -> None:
+    """A connection that is over is freed at once: the collector of a busy process runs seldom."""
+    served = Served("tcp", tmp_path)
+    await served.listen()
+    connections = [await deferToThread(served.connect) for _ in range(3)]
+    gc.disable()
+    try:
+        for connection, sent in zip(
+            connections,
+            (asking("POST", "/how", last=False), b"nonsense\r\n\r\n", b"GET /"),
+            strict=True,
+        ):
+            connection.sendall(sent)
+        await _turns(5)
+        seen = [weakref.ref(channel) for channel in served.site.channels]
+        assert len(seen) == 3
+        for connection in connections:
+            connection.close()
+        while served.site.channels:
+            await _turns(1)
+        await _turns(2)
+        assert [ref() for ref in seen] == [None, None, None]
+    finally:
+        gc.enable()
     await served.close()
