@@ -19,7 +19,6 @@ from twisted.python import usage
 from twisted.python.logfile import LogFile
 
 from boomerang import __version__, logs
-from boomerang.clocks import MonotonicClock
 from boomerang.endpoints.rules import RuleBook, notes
 from boomerang.host import Host
 from boomerang.listening import CannotListen, Listening, endpoints
@@ -75,7 +74,6 @@ def makeService(options: Options) -> IService:
             settings,
             reactor,
             observer=_observer(options, settings),
-            clock=MonotonicClock(reactor),
         )
     except (CannotListen, MissingExtra, OSError) as error:
         raise SystemExit(f"boomerang: {error}") from None

@@ -1,0 +1,10 @@
+"""All faults, a family a file; each has its promise beside it."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from chaos.fault import Fault
+from chaos.faults import redis
+
+FAULTS: Final[tuple[Fault, ...]] = (*redis.FAULTS,)
