@@ -33,7 +33,7 @@ class Promise:
     missing: int = 0
     recovered: float = 3.0
     degraded: frozenset[str] = frozenset()
-    descriptors: int = 5
+    descriptors: int = 15
     kib: int | None = None
 
 

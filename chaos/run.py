@@ -76,5 +76,5 @@ def _performed(fault: Fault, directory: Path, extent: Extent, progress: Progress
             return Result(fault, None, (f"ended by {type(error).__name__}: {words}",))
         verdict = tuple(broken(fault.promise, seen))
         if verdict:
-            progress.say(f"{fault.name}, the end of its log:\n{scene.daemon.log()[-1500:]}")
+            progress.say("\n".join([f"{fault.name}:", *verdict, *scene.log_of_mistakes()]))
         return Result(fault, seen, verdict, tuple(scene.remarks))

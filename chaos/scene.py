@@ -14,7 +14,7 @@ from attrs import frozen
 from chaos import watching
 from chaos.driving import Driver
 from chaos.judge import Seen
-from chaos.told import costs
+from chaos.told import Gone, costs
 from tests.integration.daemon import COMMAND, Daemon, Daemons, eventually
 from tests.servers import RedisServer, free_port
 
@@ -52,7 +52,7 @@ class Scene:
         self.say = say
         self.remarks: list[str] = []
         self.port = free_port()
-        self.gone: list[tuple[float, float]] = []
+        self.gone: list[Gone] = []
         self.injured_at = self.mended_at = 0.0
         self._stack = ExitStack()
         self._daemons = Daemons(directory)
@@ -118,10 +118,10 @@ class Scene:
         """The daemon's process, whatever it was started with."""
         return self.daemon.process.pid
 
-    def restart(self) -> None:
-        """Start a daemon like the one that is gone."""
+    def restart(self, *, abrupt: bool) -> None:
+        """Start a daemon like the one that is gone; ``abrupt``: it could not end its work."""
         self.daemon = self._launch()
-        self.gone.append((self.injured_at, time.monotonic()))
+        self.gone.append(Gone(self.injured_at, time.monotonic(), abrupt=abrupt))
         self._descriptors = watching.descriptors(self.pid)
 
     def _launch(self) -> Daemon:
@@ -169,3 +169,9 @@ class Scene:
 
     def _grown(self) -> int:
         return watching.descriptors(self.pid) - self._descriptors
+
+    def log_of_mistakes(self) -> list[str]:
+        """What the daemon's log says around the first line that speaks of a bug, or at its end."""
+        lines, wrong = self.daemon.log().splitlines(), self.daemon.mistakes()
+        first = lines.index(wrong[0]) if wrong else max(0, len(lines) - 5)
+        return lines[first : first + 40]

@@ -14,6 +14,9 @@ from chaos.judge import LATE
 SOON: Final = 0.2
 """Seconds by which an answer may be early; requests are timed from where they are sent."""
 
+CLOSE: Final = 0.05
+"""Seconds before its end in which a process may not have got to a new connection any more."""
+
 
 @frozen
 class Rescue:
@@ -64,6 +67,22 @@ class Told:
 
 
 @frozen
+class Gone:
+    """From when to when there was no process; ``abrupt``: what it had accepted went with it."""
+
+    since: float
+    until: float
+    abrupt: bool = field(kw_only=True)
+
+    def took(self, rescue: Rescue) -> bool:
+        """Whether a request had no answer because of it."""
+        if rescue.status or rescue.asked > self.until:
+            return False
+        last = rescue.asked + rescue.seconds if self.abrupt else rescue.asked
+        return last >= self.since - CLOSE
+
+
+@frozen
 class Costs:
     """What became of the calls; the names are those of `chaos.judge.Seen`."""
 
@@ -103,12 +122,14 @@ def written(call: CallTold) -> str:
     return json.dumps({"kind": "call", **attrs.asdict(call)})
 
 
-def costs(calls: Sequence[CallTold], *, wait: float, gone: Sequence[tuple[float, float]]) -> Costs:
-    """Count what became of calls. ``gone``: from when to when there was no process to ask."""
+def costs(calls: Sequence[CallTold], *, wait: float, gone: Sequence[Gone]) -> Costs:
+    """Count what became of calls. ``gone``: when there was no process to ask."""
     answers = [each for call in calls for each in call.rescues if each.status]
     lateness = [each.lateness(wait) for each in answers]
     lost = [call for call in calls if call.outcome == "lost"]
-    cut = [call for call in lost if any(_cut(each, gone) for each in call.rescues)]
+    cut = [
+        call for call in lost if any(each.took(rescue) for each in gone for rescue in call.rescues)
+    ]
     wrong = [call for call in calls if call.outcome not in ("lost", call.expected)]
     forgotten = [call for call in wrong if call.stubborn]
     return Costs(
@@ -124,10 +145,3 @@ def costs(calls: Sequence[CallTold], *, wait: float, gone: Sequence[tuple[float,
         reasons=tuple(sorted({call.reason for call in lost if call not in cut})),
     )
 
-
-def _cut(rescue: Rescue, gone: Sequence[tuple[float, float]]) -> bool:
-    """Whether a request was under way, or made, while there was no process."""
-    ended = rescue.asked + rescue.seconds
-    return not rescue.status and any(
-        rescue.asked <= until and since <= ended + SOON for since, until in gone
-    )

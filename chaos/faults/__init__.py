@@ -5,6 +5,11 @@ from __future__ import annotations
 from typing import Final
 
 from chaos.fault import Fault
-from chaos.faults import redis
+from chaos.faults import clock, process, redis, sqlite
 
-FAULTS: Final[tuple[Fault, ...]] = (*redis.FAULTS,)
+FAULTS: Final[tuple[Fault, ...]] = (
+    *redis.FAULTS,
+    *sqlite.FAULTS,
+    *process.FAULTS,
+    *clock.FAULTS,
+)

@@ -7,12 +7,12 @@ from typing import Final
 from attrs import evolve
 
 from chaos.fault import Fault
-from chaos.judge import RELAY_STORE, STORE, Promise
+from chaos.judge import STORE, Promise
 from chaos.proxy import Proxy
 from chaos.scene import Scene
 from tests.servers import HOST, ReplyError, SentinelGroup, wait_until
 
-AWAY: Final = Promise(degraded=frozenset({STORE, RELAY_STORE}), recovered=7)
+AWAY: Final = Promise(degraded=frozenset({STORE}), recovered=7)
 
 
 def stopped(scene: Scene) -> None:
