@@ -13,12 +13,12 @@ from typing import Any
 from uuid import uuid4
 
 from twisted.application.service import IService
-from twisted.internet.interfaces import IReactorTime
 from twisted.logger import ILogObserver
 from twisted.python import usage
 from twisted.python.logfile import LogFile
 
 from boomerang import __version__, logs
+from boomerang.clocks import count_by_monotonic_clock
 from boomerang.endpoints.rules import RuleBook, notes
 from boomerang.host import Host
 from boomerang.listening import CannotListen, Listening, endpoints
@@ -66,6 +66,7 @@ def makeService(options: Options) -> IService:
     from twisted.internet import reactor
 
     settings: Settings = options["settings"]
+    count_by_monotonic_clock(reactor)
     try:
         problems = notify_problems(settings.notify.urls)
         if problems:
@@ -85,11 +86,10 @@ def build(
     *,
     observer: ILogObserver | None,
     wall_clock: Callable[[], float] = time.time,
-    clock: IReactorTime | None = None,
 ) -> Host:
     """Collaborators, then services: the whole daemon, not yet started.
 
-    ``clock`` is what checks are timed by, the reactor unless it is given.
+    ``wall_clock`` gives the calendar's seconds; those of the reactor are nobody's instants.
     """
     random = SystemRandom().random
     book = RuleBook(settings.retry, settings.endpoint)
@@ -118,7 +118,7 @@ def build(
         settings,
         Around(
             reactor=reactor,
-            clock=clock or reactor,
+            clock=reactor,
             outbound=outbound,
             notes=stores.notes,
             metrics=metrics,

@@ -5,11 +5,13 @@ from __future__ import annotations
 from typing import Final
 
 from chaos.fault import Fault
-from chaos.faults import clock, process, redis, sqlite
+from chaos.faults import clients, clock, network, process, redis, sqlite
 
 FAULTS: Final[tuple[Fault, ...]] = (
     *redis.FAULTS,
     *sqlite.FAULTS,
     *process.FAULTS,
     *clock.FAULTS,
+    *network.FAULTS,
+    *clients.FAULTS,
 )

@@ -1,7 +1,13 @@
-"""The machine's clock is set, for the daemon alone (libfaketime)."""
+"""The clock is set, for the daemon alone and never for the machine.
+
+With Redis by libfaketime, which shifts what the system says. Beside SQLite's thread libfaketime
+0.9.10 itself stops the process for seconds, also where it shifts nothing; there it is Python's
+`time.time` that is shifted (`chaos.shifted`). The monotonic clock goes on in both.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 from typing import Final
@@ -9,7 +15,7 @@ from typing import Final
 from chaos.fault import Fault
 from chaos.judge import Promise
 from chaos.scene import Scene
-from tests.integration.daemon import eventually
+from tests.integration.daemon import ROOT, eventually
 
 _HOUR: Final = 3600
 
@@ -24,9 +30,8 @@ def needs() -> str:
     return "" if library() else "libfaketime is not installed"
 
 
-def set_by(seconds: int, scene: Scene) -> None:
+def set_beside_redis(seconds: int, scene: Scene) -> None:
     file = scene.directory / "time"
-    file.write_text("+0\n")
     faked = {
         "LD_PRELOAD": library(),
         "FAKETIME_TIMESTAMP_FILE": str(file),
@@ -34,25 +39,50 @@ def set_by(seconds: int, scene: Scene) -> None:
         "FAKETIME_DONT_FAKE_MONOTONIC": "1",
         "NO_FAKE_STAT": "1",
     }
-    daemon = scene.start(more=faked)
+    _set(scene, seconds, file, store=scene.redis().url(), more=faked)
+
+
+def set_beside_sqlite(seconds: int, scene: Scene) -> None:
+    file = scene.directory / "time"
+    shifted = {
+        "PYTHONPATH": f"{ROOT / 'chaos/shifted'}:{ROOT}",
+        "SHIFTED_BY": str(file),
+    }
+    _set(scene, seconds, file, store=None, more=shifted)
+
+
+def _set(
+    scene: Scene, seconds: int, file: Path, *, store: str | None, more: Mapping[str, str]
+) -> None:
+    file.write_text("+0\n")
+    daemon = scene.start(store=store, more=more)
 
     def set_clock() -> None:
         before = daemon.health()["uptime_seconds"]
         file.write_text(f"{seconds:+d}\n")
-        after = eventually(daemon.health)["uptime_seconds"]
-        assert abs(after - before - seconds) < 60, "the clock was not set"
+        eventually(lambda: abs(daemon.health()["uptime_seconds"] - before - seconds) < 60)
 
     scene.injure(set_clock)
     scene.mend()
 
 
-FAULTS: Final = tuple(
-    Fault(
-        f"clock {direction}",
-        partial(set_by, seconds),
-        f"the clock is set {direction} an hour, and stays so",
-        Promise(),
-        needs=needs,
+def _faults(direction: str, seconds: int) -> tuple[Fault, Fault]:
+    done = f"the clock is set {direction} an hour, and stays so"
+    return (
+        Fault(
+            f"clock {direction}, redis",
+            partial(set_beside_redis, seconds),
+            f"{done} (libfaketime)",
+            Promise(),
+            needs=needs,
+        ),
+        Fault(
+            f"clock {direction}, sqlite",
+            partial(set_beside_sqlite, seconds),
+            f"{done} (`time.time` shifted)",
+            Promise(),
+        ),
     )
-    for direction, seconds in (("back", -_HOUR), ("forward", _HOUR))
-)
+
+
+FAULTS: Final = (*_faults("back", -_HOUR), *_faults("forward", _HOUR))

@@ -16,7 +16,7 @@ from chaos.fault import Fault
 from chaos.judge import STORE, Promise
 from chaos.scene import Scene
 
-_SMALL: Final = 2 * 1024 * 1024
+_SMALL: Final = 16 * 1024 * 1024
 """Bytes of a disk that is soon full."""
 
 
