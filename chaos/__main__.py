@@ -23,9 +23,7 @@ from chaos.scene import Extent
 
 REPORT: Final = Path(__file__).parents[1] / "docs/faults.md"
 
-FULL: Final = Extent(
-    calls=30, callbacks=20, storm=200, calm=4, lasting=8, idle=20_000, soak=30
-)
+FULL: Final = Extent(calls=30, callbacks=20, storm=200, calm=4, lasting=8, idle=20_000, soak=30)
 SHORT: Final = Extent(calls=8, callbacks=8, storm=30, calm=1, lasting=2.5, idle=2_000, soak=0)
 
 

@@ -11,7 +11,6 @@ LATE: Final = 1.0
 """Seconds after its time from which an answer counts as late; of Twilio's 15 s a hold takes 8."""
 
 STORE: Final = "store"
-RELAY_STORE: Final = "relay store"
 
 
 @frozen(kw_only=True)
@@ -19,10 +18,12 @@ class Promise:
     """What a fault may cost, and no more.
 
     ``late_by`` is how many seconds after its time an answer may come. ``cut``: calls may be lost
-    whose connection the fault itself ended, ``early``: calls may be sent back before their time,
-    ``repeated``: callbacks and claims of what was lost with a file may be lost, too. ``recovered``
-    is within how many seconds of the fault's end ``/health`` says ok for good. ``degraded`` are
-    the parts of which it must say meanwhile that they are.
+    whose connection the fault itself ended, or kept from being made, ``early``: calls may be sent
+    back before their time. ``missing`` is how many acknowledged callbacks may be lost, `None` where
+    they go with their file. ``recovered`` is within how many seconds of the fault's end ``/health``
+    says ok for good; ``degraded`` are the parts of which it must say meanwhile that they are.
+    ``descriptors`` are those that may be open beside the ones before: eight connections to the app
+    are kept.
     """
 
     late_by: float = LATE
@@ -30,7 +31,7 @@ class Promise:
     cut: bool = False
     early: bool = False
     forgotten: int = 0
-    missing: int = 0
+    missing: int | None = 0
     recovered: float = 3.0
     degraded: frozenset[str] = frozenset()
     descriptors: int = 15
@@ -87,7 +88,7 @@ def _of_calls(promise: Promise, seen: Seen) -> Iterator[str]:
         yield f"{seen.wrong} calls answered wrongly"
     if seen.forgotten > promise.forgotten:
         yield f"{seen.forgotten} failures forgotten"
-    if seen.missing > promise.missing:
+    if promise.missing is not None and seen.missing > promise.missing:
         yield f"{seen.missing} acknowledged callbacks lost"
 
 

@@ -52,6 +52,8 @@ def _words(promise: Promise) -> Iterator[str]:
         yield "none late"
     if promise.early:
         yield "some may be sent back at once"
+    if promise.missing is None:
+        yield "callbacks that were in the file go with it"
     if promise.degraded:
         yield "/health degraded: " + " and ".join(sorted(promise.degraded))
     yield f"well within {promise.recovered:g} s"

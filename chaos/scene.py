@@ -110,8 +110,19 @@ class Scene:
             )
         )
         eventually(lambda: self.load.ended_calls() > self.extent.calls * self.extent.calm)
-        self._kib = watching.kib(self.pid)
+        self.weigh()
         return self.daemon
+
+    def weigh(self) -> None:
+        """Take the memory that the process takes now for what it needs."""
+        self._kib = watching.kib(self.pid)
+
+    def figures(self) -> str:
+        """How the process stands."""
+        return (
+            f"{self.load.ended_calls()} calls, {watching.kib(self.pid) / 1024:.1f} MiB,"
+            f" {watching.descriptors(self.pid)} descriptors"
+        )
 
     @property
     def pid(self) -> int:
@@ -135,6 +146,10 @@ class Scene:
         hurt()
         self.load.storm(self.extent.storm)
         time.sleep(self.extent.lasting)
+
+    def cut_off(self) -> None:
+        """From the injury to now, whoever comes anew may be refused."""
+        self.gone.append(Gone(self.injured_at, time.monotonic(), abrupt=False))
 
     def mend(self, heal: Callable[[], object] = lambda: None) -> None:
         """End the harm; returns once the daemon is well, and some calm time later."""

@@ -144,4 +144,3 @@ def costs(calls: Sequence[CallTold], *, wait: float, gone: Sequence[Gone]) -> Co
         forgotten=len(forgotten),
         reasons=tuple(sorted({call.reason for call in lost if call not in cut})),
     )
-

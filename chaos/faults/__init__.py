@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from chaos.fault import Fault
-from chaos.faults import clients, clock, network, process, redis, sqlite
+from chaos.faults import clients, clock, network, process, redis, soak, sqlite
 
 FAULTS: Final[tuple[Fault, ...]] = (
     *redis.FAULTS,
@@ -14,4 +14,5 @@ FAULTS: Final[tuple[Fault, ...]] = (
     *clock.FAULTS,
     *network.FAULTS,
     *clients.FAULTS,
+    *soak.FAULTS,
 )

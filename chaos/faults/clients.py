@@ -7,6 +7,7 @@ import resource
 import socket
 import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from functools import partial
 from typing import Final
@@ -76,10 +77,10 @@ def beset(ill: Ill, scene: Scene) -> None:
                 ill(scene.port, chance, over)
             count[number] += 1
 
-    threads = [threading.Thread(target=line, args=(n,), daemon=True) for n in range(_LINES)]
-    scene.injure(lambda: [thread.start() for thread in threads])
-    over.set()
-    scene.mend(lambda: [thread.join() for thread in threads])
+    with ThreadPoolExecutor(_LINES) as pool:
+        scene.injure(lambda: [pool.submit(line, number) for number in range(_LINES)])
+        over.set()
+    scene.mend()
     scene.remarks.append(f"{sum(count)} such connections")
 
 
@@ -117,7 +118,7 @@ FAULTS: Final = (
     _besetting("hang up", hang_up, f"{_LINES} clients hang up while they are held, and come again"),
     _besetting("reset", reset, f"{_LINES} clients do so with a reset"),
     _besetting("pipeline", pipeline, f"{_LINES} clients send 100 requests at once, and leave"),
-    _besetting("garbage", garbage, f"{_LINES} clients send garbage: a corpus, and what chance adds"),
+    _besetting("garbage", garbage, f"{_LINES} clients send garbage, by a corpus and by chance"),
     Fault(
         "clients idle",
         idle,

@@ -15,6 +15,9 @@ from tests.integration.daemon import LIMIT
 
 _BLOCKED: Final = 2.0
 
+_FEW: Final = 400
+"""A limit of open files with which 200 calls can be held."""
+
 _ROOM: Final = 15
 """Descriptors beyond those in use; a storm would take more."""
 
@@ -44,7 +47,14 @@ def out_of_descriptors(scene: Scene) -> None:
         resource.prlimit(pid, resource.RLIMIT_NOFILE, (descriptors(pid) + _ROOM, hard))
 
     scene.injure(limit)
+    scene.cut_off()
     scene.mend(lambda: resource.prlimit(pid, resource.RLIMIT_NOFILE, (soft, hard)))
+
+
+def few_descriptors(scene: Scene) -> None:
+    scene.start(prefix=("prlimit", f"--nofile={_FEW}"))
+    scene.injure(lambda: scene.load.storm(2 * _FEW))
+    scene.mend()
 
 
 def blocked(scene: Scene) -> None:
@@ -76,7 +86,13 @@ FAULTS: Final = (
         "process out of descriptors",
         out_of_descriptors,
         f"the limit of open files is lowered to {_ROOM} more than are open",
-        Promise(late_by=5, early=True),
+        Promise(cut=True),
+    ),
+    Fault(
+        "process with few descriptors",
+        few_descriptors,
+        f"started with a limit of {_FEW} open files, {2 * _FEW} calls fail in the same moment",
+        Promise(early=True, late_by=3),
     ),
     Fault(
         "process blocked",

@@ -95,7 +95,10 @@ FAULTS: Final = (
         evolve(AWAY, degraded=frozenset()),
     ),
     Fault(
-        "redis fails over", failed_over, "the master dies, a Sentinel makes its replica master", AWAY
+        "redis fails over",
+        failed_over,
+        "the master dies, a Sentinel makes its replica master",
+        AWAY,
     ),
     Fault("redis full", full, "`maxmemory` is reached, `noeviction`", AWAY),
     Fault("redis read-only", read_only, "the master becomes a replica", AWAY),

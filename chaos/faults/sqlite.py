@@ -12,6 +12,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Final
 
+from attrs import evolve
+
 from chaos.fault import Fault
 from chaos.judge import STORE, Promise
 from chaos.scene import Scene
@@ -45,9 +47,7 @@ def _small_disk(scene: Scene) -> tuple[Callable[[], object], Callable[[], object
 @contextmanager
 def _disk(path: Path) -> Iterator[Path]:
     path.mkdir()
-    subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", f"size={_SMALL}", "tmpfs", str(path)], check=True
-    )
+    subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={_SMALL}", "tmpfs", str(path)], check=True)
     try:
         yield path
     finally:
@@ -100,7 +100,12 @@ AWAY: Final = Promise(degraded=frozenset({STORE}), recovered=7)
 
 FAULTS: Final = (
     Fault("sqlite disk full", disk_full, "the disk of the file is full for a while", AWAY),
-    Fault("sqlite deleted", deleted, "the file is deleted", Promise()),
+    Fault("sqlite deleted", deleted, "the file is deleted", Promise(missing=None)),
     Fault("sqlite locked", locked, "another process keeps the file to itself", AWAY),
-    Fault("sqlite corrupted", corrupted, "the file is overwritten, and moved away later", AWAY),
+    Fault(
+        "sqlite corrupted",
+        corrupted,
+        "the file is overwritten, and moved away later",
+        evolve(AWAY, missing=None),
+    ),
 )

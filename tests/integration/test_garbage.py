@@ -19,6 +19,7 @@ SECONDS = 3.0
 
 WAIT = 1.0
 
+
 def test_garbage(daemons: Daemons) -> None:
     """After three seconds of rubbish it answers as before, calls were held on, nothing is left."""
     daemon = daemons.start(wait=WAIT)
