@@ -25,12 +25,21 @@ _HEAD: Final = (
 _INTRODUCTION: Final = f"""\
 # Faults
 
-Written by `make chaos`, not by hand: a daemon under a steady load and in a storm is hurt, and healed. A call counts as
-**late** when an answer came more than {LATE:g} s after its time (in brackets the latest), as **lost** when it heard nothing
-or an error. One call in five fails a second time, and must then be led to its `FallbackUrl`: another answer, or a second
-failure that was taken for a first one, breaks the promise as well. **Callbacks** are those that the relay acknowledged; each
-must reach the app. **Recovered** is from the end of the fault until `/health` says `ok` for good. In the end the process
-has no more descriptors than before, and its log no error.
+Written by `make chaos`, not by hand: a daemon under a steady load and in a storm is hurt, and
+healed. The storm fails in one moment three times: half a second before the fault, so that its calls
+are held then, right after it, and when it is over. In front of the daemon is the stand-in for
+Twilio (`boomerang call`), behind it an app that fails once for each call. Calls are held for 1 s.
+
+- **late**: an answer came more than {LATE:g} s after its time; in brackets the latest.
+- **lost**: the caller heard nothing, or an error. *Cut off* are apart: they had asked a process that
+  was killed then, or that was not there, or that had no descriptor left to take the connection with
+  (Twisted closes it then). Calls that were accepted before SIGTERM count as lost, not as cut off.
+- One call in five fails a second time, and must be led to its `FallbackUrl`. Any other answer, or
+  a second failure that was taken for a first one, breaks the promise.
+- **callbacks**: the relay acknowledged them; each must reach the app.
+- **recovered**: from the end of the fault until `/health` says `ok` for good.
+- In the end the process has no descriptors more than before, save its connections to the app, and
+  its log no error.
 """
 
 

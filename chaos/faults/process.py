@@ -11,7 +11,6 @@ from chaos.fault import Fault
 from chaos.judge import Promise
 from chaos.scene import Scene
 from chaos.watching import descriptors
-from tests.integration.daemon import LIMIT
 
 _BLOCKED: Final = 2.0
 
@@ -33,7 +32,7 @@ def terminated(scene: Scene) -> None:
 
     def stop() -> None:
         daemon.process.terminate()
-        assert daemon.exit_status(within=LIMIT) == 0
+        assert daemon.exit_status() == 0
 
     scene.injure(stop)
     scene.mend(lambda: scene.restart(abrupt=False))
@@ -54,6 +53,7 @@ def out_of_descriptors(scene: Scene) -> None:
 def few_descriptors(scene: Scene) -> None:
     scene.start(prefix=("prlimit", f"--nofile={_FEW}"))
     scene.injure(lambda: scene.load.storm(2 * _FEW))
+    scene.cut_off()
     scene.mend()
 
 
@@ -92,7 +92,7 @@ FAULTS: Final = (
         "process with few descriptors",
         few_descriptors,
         f"started with a limit of {_FEW} open files, {2 * _FEW} calls fail in the same moment",
-        Promise(early=True, late_by=3),
+        Promise(cut=True, early=True, late_by=3),
     ),
     Fault(
         "process blocked",

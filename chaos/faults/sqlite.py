@@ -68,7 +68,12 @@ def _limited_file(scene: Scene) -> tuple[Callable[[], object], Callable[[], obje
 
 def deleted(scene: Scene) -> None:
     scene.start()
-    scene.injure(lambda: [each.unlink() for each in _files(scene)])
+
+    def delete() -> None:
+        for each in _files(scene):
+            each.unlink()
+
+    scene.injure(delete)
     scene.mend()
 
 
@@ -76,7 +81,8 @@ def locked(scene: Scene) -> None:
     scene.start()
     other = sqlite3.connect(scene.file, isolation_level=None, check_same_thread=False)
     scene.injure(lambda: other.execute("BEGIN IMMEDIATE"))
-    scene.mend(lambda: (other.execute("ROLLBACK"), other.close()))
+    scene.mend(lambda: other.execute("ROLLBACK"))
+    other.close()
 
 
 def corrupted(scene: Scene) -> None:
