@@ -1,19 +1,23 @@
-"""A TCP proxy that delays what it forwards, or forwards nothing at all."""
+"""A TCP proxy that delays what it forwards, or keeps it to itself."""
 
 from __future__ import annotations
 
 import asyncio
 import threading
-from contextlib import suppress
-from typing import Self
+from typing import Final, Self
 
 from tests.servers import HOST
+
+_LOOK_EVERY: Final = 0.05
+
+_STEP: Final = 1e-6
+"""Seconds between two pieces: asyncio does not keep the order of what is due at once."""
 
 
 class Proxy:
     """Stands before a port of this machine; ``delay`` is in seconds, for each direction.
 
-    While it is ``silent``, connections stay open, new ones are taken, and nothing comes through.
+    While it is ``silent``, connections stay open, new ones are taken, and what is sent waits.
     """
 
     def __init__(self, port: int) -> None:
@@ -32,8 +36,16 @@ class Proxy:
         return self
 
     def __exit__(self, *_: object) -> None:
+        asyncio.run_coroutine_threadsafe(self._end(), self._loop).result()
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
+        self._loop.close()
+
+    async def _end(self) -> None:
+        tasks = asyncio.all_tasks() - {asyncio.current_task()}
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
 
     async def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
@@ -41,12 +53,25 @@ class Proxy:
         except OSError:
             writer.close()
             return
-        await asyncio.gather(self._carry(reader, back), self._carry(there, writer))
+        try:
+            await asyncio.gather(self._carry(reader, back), self._carry(there, writer))
+        except OSError:
+            pass
+        finally:
+            writer.close()
+            back.close()
 
     async def _carry(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        with suppress(OSError):
-            while data := await reader.read(65536):
-                if not self.silent:
-                    # Calls that are due at the same distance keep their order.
-                    self._loop.call_later(self.delay, writer.write, data)
-        self._loop.call_later(self.delay, writer.close)
+        """Nothing gets lost or overtakes anything: it is a stream, whatever the network does."""
+        due = 0.0
+        while data := await reader.read(65536):
+            while self.silent:
+                await asyncio.sleep(_LOOK_EVERY)
+            due = max(due + _STEP, self._loop.time() + self.delay)
+            self._loop.call_at(due, _write, writer, data)
+        writer.write_eof()
+
+
+def _write(writer: asyncio.StreamWriter, data: bytes) -> None:
+    if not writer.is_closing():
+        writer.write(data)
