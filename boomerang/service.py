@@ -19,6 +19,7 @@ from twisted.python.logfile import LogFile
 
 from boomerang import __version__, logs
 from boomerang.clocks import count_by_monotonic_clock
+from boomerang.door import Door
 from boomerang.endpoints.rules import RuleBook, notes
 from boomerang.host import Host
 from boomerang.listening import CannotListen, Listening, endpoints
@@ -173,7 +174,7 @@ def build(
     return Host(
         reactor=reactor,
         settings=settings,
-        listening=Listening(endpoints(reactor, settings.listen), site),
+        listening=Listening(endpoints(reactor, settings.listen), Door(site, reactor=reactor)),
         site=site,
         hold=hold,
         store=store,

@@ -24,7 +24,7 @@ from chaos.scene import Extent
 REPORT: Final = Path(__file__).parents[1] / "docs/faults.md"
 
 FULL: Final = Extent(calls=30, callbacks=20, storm=200, calm=4, lasting=8, idle=20_000, soak=30)
-SHORT: Final = Extent(calls=8, callbacks=8, storm=30, calm=1, lasting=2.5, idle=2_000, soak=0)
+SHORT: Final = Extent(calls=8, callbacks=8, storm=30, calm=0.7, lasting=2, idle=2_000, soak=0)
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -45,7 +45,7 @@ def main(arguments: Sequence[str]) -> int:
     results = run(
         chosen,
         extent,
-        lanes=options.lanes or (5 if options.short else 3),
+        lanes=options.lanes or (6 if options.short else 3),
         write=lambda line: print(line, file=sys.stderr, flush=True),
     )
     page = markdown(results, about())

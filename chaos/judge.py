@@ -18,7 +18,7 @@ class Promise:
     """What a fault may cost, and no more.
 
     ``late_by`` is how many seconds after its time an answer may come. ``cut``: calls may be lost
-    whose connection the fault itself ended, or kept from being made, ``early``: calls may be sent
+    whose process was killed or not there, ``early``: calls may be sent
     back before their time. ``missing`` is how many acknowledged callbacks may be lost, `None` where
     they go with their file. ``recovered`` is within how many seconds of the fault's end ``/health``
     says ok for good; ``degraded`` are the parts of which it must say meanwhile that they are.
@@ -43,8 +43,7 @@ class Seen:
     """What a fault has cost.
 
     ``late`` counts answers beyond `LATE`, ``worst`` is the latest (seconds after its time).
-    ``lost``: nothing came; ``cut``: those of them whose connection the fault itself ended or kept
-    from being made. ``wrong``: another answer than the right one, but for ``forgotten``, second
+    ``lost``: nothing came; ``cut``: the same, since the process was killed or not there. ``wrong``: another answer than the right one, but for ``forgotten``, second
     failures that were taken for first ones. ``missing`` callbacks were acknowledged and never came.
     ``recovered`` is `None` if it did not. ``descriptors`` and ``kib`` are what the process had
     more in the end than before. ``mistakes`` are lines of the log that speak of a bug.

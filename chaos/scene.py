@@ -26,6 +26,9 @@ WAIT: Final = 1.0
 DURABLE: Final = ("appendonly yes", "appendfsync always")
 """What README asks of a Redis that has the relay's callbacks."""
 
+_KEPT: Final = 10
+"""Connections to the app that wait for the next callback, and the one that asks ``/health``."""
+
 _SETTLE: Final = 20.0
 """Seconds that callbacks have to arrive, and the process to let go of connections."""
 
@@ -147,10 +150,6 @@ class Scene:
         self.load.storm(self.extent.storm)
         time.sleep(self.extent.lasting)
 
-    def cut_off(self) -> None:
-        """From the injury to now, whoever comes anew may be refused."""
-        self.gone.append(Gone(self.injured_at, time.monotonic(), abrupt=False))
-
     def mend(self, heal: Callable[[], object] = lambda: None) -> None:
         """End the harm; returns once the daemon is well, and some calm time later."""
         heal()
@@ -166,7 +165,7 @@ class Scene:
         with suppress(AssertionError):
             eventually(lambda: not self.load.told().missing, within=_SETTLE)
         with suppress(AssertionError):
-            eventually(lambda: self._grown() <= 0, within=_SETTLE / 4)
+            eventually(lambda: self._grown() <= _KEPT, within=_SETTLE)
         self._watch.stop()
         told, looks = self.load.told(), self._watch.looks
         became = attrs.asdict(costs(told.calls, wait=WAIT, gone=self.gone))

@@ -17,7 +17,7 @@ STUBBORN, OTHER = sid_of(5, kind="c"), sid_of(6, kind="c")
 class AppTests(SynchronousTestCase):
     def setUp(self) -> None:
         self.arrived: list[str] = []
-        self.treq = StubTreq(App(self.arrived.append))
+        self.treq: Any = StubTreq(App(self.arrived.append))
 
     def ask(self, path: str, sid: str) -> int:
         asked: Deferred[Any] = self.treq.post(

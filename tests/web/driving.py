@@ -282,7 +282,7 @@ class Daemon(Bench):
         self.host.privilegedStartService()
         self.host.startService()
         self.clock = self.reactor
-        site = self.reactor.tcpServers[0][1]
+        site = self.reactor.tcpServers[0][1].factory  # behind the door
         assert isinstance(site, GuardedSite)
         self.site = site
 
