@@ -43,10 +43,11 @@ class Seen:
     """What a fault has cost.
 
     ``late`` counts answers beyond `LATE`, ``worst`` is the latest (seconds after its time).
-    ``lost``: nothing came; ``cut``: the same, since the process was killed or not there. ``wrong``: another answer than the right one, but for ``forgotten``, second
-    failures that were taken for first ones. ``missing`` callbacks were acknowledged and never came.
-    ``recovered`` is `None` if it did not. ``descriptors`` and ``kib`` are what the process had
-    more in the end than before. ``mistakes`` are lines of the log that speak of a bug.
+    ``lost``: nothing came; ``cut``: the same, since the process was killed or not there. ``wrong``:
+    another answer than the right one, but for ``forgotten``, second failures that were taken for
+    first ones. ``missing`` callbacks were acknowledged and never came. ``recovered`` is `None` if
+    it did not. ``descriptors`` and ``kib`` are what the process had more in the end than before.
+    ``mistakes`` are lines of the log that speak of a bug.
     """
 
     calls: int = 0

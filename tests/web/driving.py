@@ -24,6 +24,7 @@ from twisted.internet.task import Clock
 from twisted.internet.testing import MemoryReactorClock, StringTransport
 from twisted.python.failure import Failure
 
+from boomerang.door import Door
 from boomerang.host import Host
 from boomerang.service import build
 from boomerang.settings import Sources, load_settings
@@ -282,7 +283,9 @@ class Daemon(Bench):
         self.host.privilegedStartService()
         self.host.startService()
         self.clock = self.reactor
-        site = self.reactor.tcpServers[0][1].factory  # behind the door
+        door = self.reactor.tcpServers[0][1]
+        assert isinstance(door, Door)
+        site = door.factory
         assert isinstance(site, GuardedSite)
         self.site = site
 
