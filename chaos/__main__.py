@@ -23,7 +23,7 @@ from chaos.scene import Extent
 
 REPORT: Final = Path(__file__).parents[1] / "docs/faults.md"
 
-FULL: Final = Extent(calls=30, callbacks=20, storm=200, calm=4, lasting=8, idle=20_000, soak=30)
+FULL: Final = Extent(calls=15, callbacks=15, storm=60, calm=3, lasting=8, idle=20_000, soak=30)
 SHORT: Final = Extent(calls=8, callbacks=8, storm=30, calm=0.7, lasting=2, idle=2_000, soak=0)
 
 
@@ -48,7 +48,7 @@ def main(arguments: Sequence[str]) -> int:
         lanes=options.lanes or (6 if options.short else 3),
         write=lambda line: print(line, file=sys.stderr, flush=True),
     )
-    page = markdown(results, about())
+    page = markdown(results, about(extent))
     print(page)
     if options.report:
         options.report.parent.mkdir(exist_ok=True)
@@ -70,7 +70,7 @@ def parser() -> argparse.ArgumentParser:
     return made
 
 
-def about() -> Mapping[str, str]:
+def about(extent: Extent) -> Mapping[str, str]:
     """What it was seen on."""
     redis = subprocess.run(["redis-server", "--version"], capture_output=True, text=True)
     return {
@@ -80,6 +80,8 @@ def about() -> Mapping[str, str]:
         "Redis": redis.stdout.partition("v=")[2].partition(" ")[0],
         "kernel": platform.release(),
         "cores": str(os.cpu_count()),
+        "load": f"{extent.calls:g} calls and {extent.callbacks:g} callbacks a second, storms of"
+        f" {extent.storm} calls, each fault for {extent.lasting:g} s",
         "on": time.strftime("%Y-%m-%d"),
     }
 

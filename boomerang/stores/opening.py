@@ -67,16 +67,22 @@ def make_stores(
     return Stores(
         claims=RedisStore(commands, prefix=address.prefix),
         notes=RedisNotes(commands, prefix=address.prefix),
-        queue=_redis_queue(address, reactor, bounds),
+        queue=_redis_queue(address, reactor, bounds, wall_clock),
     )
 
 
-def _redis_queue(address: RedisAddress, reactor: Any, bounds: Bounds | None) -> RedisQueue:
+def _redis_queue(
+    address: RedisAddress,
+    reactor: Any,
+    bounds: Bounds | None,
+    wall_clock: Callable[[], float],
+) -> RedisQueue:
     connection = RedisConnection(address, endpoint_of(address, reactor), clock=reactor)
     return RedisQueue(
         RedisCommands(connection),
         prefix=address.prefix,
         clock=reactor,
+        wall_clock=wall_clock,
         replicas=0 if address.service is None else 1,
         bounds=bounds,
     )
