@@ -41,7 +41,7 @@ format: $(STAMP)-test
 # What the tests need beside Python: real servers, the checkers of metrics and units, a clock to
 # set, a mock.
 servers:
-	./.ci/apt redis-server promtool:prometheus systemd-analyze:systemd faketime
+	./.ci/apt redis-server promtool:prometheus systemd-analyze:systemd faketime ip:iproute2
 	./.ci/prism $(VENV)/prism
 
 $(VENV)/bin/python:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import random
-import shutil
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,11 +13,6 @@ from attrs import frozen
 from tests.servers import Process, free_port, wait_until
 
 _DURABLE = ("--appendonly", "yes", "--appendfsync", "always")
-
-
-def possible() -> bool:
-    """Whether this process may make networks."""
-    return os.geteuid() == 0 and shutil.which("ip") is not None
 
 
 @frozen

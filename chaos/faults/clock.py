@@ -54,16 +54,21 @@ def set_beside_sqlite(seconds: int, scene: Scene) -> None:
 def _set(
     scene: Scene, seconds: int, file: Path, *, store: str | None, more: Mapping[str, str]
 ) -> None:
-    file.write_text("+0\n")
+    file.write_text(_shift(0))
     daemon = scene.start(store=store, more=more)
 
     def set_clock() -> None:
         before = daemon.health()["uptime_seconds"]
-        file.write_text(f"{seconds:+d}\n")
+        with file.open("r+b", buffering=0) as out:  # at no moment is it empty
+            out.write(_shift(seconds).encode())
         eventually(lambda: abs(daemon.health()["uptime_seconds"] - before - seconds) < 60)
 
     scene.injure(set_clock)
     scene.mend()
+
+
+def _shift(seconds: int) -> str:
+    return f"{seconds:+06d}\n"
 
 
 KEPT: Final = Promise(recovered=10)

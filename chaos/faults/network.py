@@ -6,14 +6,15 @@ from typing import Final
 
 from chaos.fault import Fault
 from chaos.judge import STORE, Promise
-from chaos.network import far_redis, possible
+from chaos.machine import may_make_networks
+from chaos.network import far_redis
 from chaos.proxy import Proxy
 from chaos.scene import Scene
 from tests.servers import HOST
 
 
 def cut(scene: Scene) -> None:
-    if not possible():
+    if not may_make_networks():
         cut_by_proxy(scene)
         return
     redis = scene.enter(far_redis(scene.directory))
@@ -23,7 +24,7 @@ def cut(scene: Scene) -> None:
 
 
 def cut_by_proxy(scene: Scene) -> None:
-    scene.remarks.append("no root for a network namespace: a proxy that forwards nothing instead")
+    scene.remarks.append("no network of its own may be made: a proxy that is silent instead")
     server = scene.redis()
     proxy = scene.enter(Proxy(server.port))
     scene.start(store=f"redis://{HOST}:{proxy.port}")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import random
 import resource
 import sqlite3
@@ -16,6 +15,7 @@ from attrs import evolve
 
 from chaos.fault import Fault
 from chaos.judge import STORE, Promise
+from chaos.machine import may_mount
 from chaos.scene import Scene
 
 _SMALL: Final = 16 * 1024 * 1024
@@ -23,7 +23,7 @@ _SMALL: Final = 16 * 1024 * 1024
 
 
 def disk_full(scene: Scene) -> None:
-    hurt, heal = _small_disk(scene) if os.geteuid() == 0 else _limited_file(scene)
+    hurt, heal = _small_disk(scene) if may_mount() else _limited_file(scene)
     scene.injure(hurt)
     scene.mend(heal)
 
@@ -55,10 +55,10 @@ def _disk(path: Path) -> Iterator[Path]:
 
 
 def _limited_file(scene: Scene) -> tuple[Callable[[], object], Callable[[], object]]:
-    """No root, no disk: the kernel refuses to let the process's files grow."""
+    """The kernel refuses to let the process's files grow."""
     daemon = scene.start()
     _, hard = resource.prlimit(daemon.process.pid, resource.RLIMIT_FSIZE)
-    scene.remarks.append("not run as root: a limit of the file's size in place of a full disk")
+    scene.remarks.append("no disk of its own may be mounted: a limit of the file's size instead")
 
     def limit(size: int) -> None:
         resource.prlimit(daemon.process.pid, resource.RLIMIT_FSIZE, (size, hard))

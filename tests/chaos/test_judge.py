@@ -49,7 +49,7 @@ def test_broken_in_any_case(promise: Promise, seen: Seen, words: str) -> None:
     [
         (evolve(GOOD, lost=5), "5 calls lost"),
         (evolve(GOOD, cut=1), "1 calls cut off"),
-        (evolve(GOOD, worst=2.9), "an answer 2.9 s late"),
+        (evolve(GOOD, worst=2.1), "an answer 2.1 s late"),
         (evolve(GOOD, early=3), "3 calls sent back too early"),
         (evolve(GOOD, forgotten=1), "1 failures forgotten"),
         (evolve(GOOD, missing=1), "1 acknowledged callbacks lost"),

@@ -45,8 +45,8 @@ def test_there_and_back() -> None:
             Costs(calls=1, answered=1, worst=0.1, forgotten=1),
         ),
         (
-            evolve(SAVED, rescues=[evolve(RETRY, seconds=2.5)]),
-            Costs(calls=1, answered=1, late=1, worst=1.5),
+            evolve(SAVED, rescues=[evolve(RETRY, seconds=3.5)]),
+            Costs(calls=1, answered=1, late=1, worst=2.5),
         ),
         (
             evolve(SAVED, rescues=[evolve(RETRY, seconds=0.5)]),
