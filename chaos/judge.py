@@ -8,8 +8,8 @@ from typing import Final
 from attrs import frozen
 
 LATE: Final = 2.0
-"""Seconds after its time from which an answer counts as late. A hold of 8 s leaves seven of Twilio's
-15; a busy machine, which plays the load as well, takes one of them by itself."""
+"""Seconds after its time from which an answer counts as late. A hold of 8 s leaves seven of
+Twilio's 15; a busy machine, which plays the load as well, takes one of them by itself."""
 
 STORE: Final = "store"
 
