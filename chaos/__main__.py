@@ -23,7 +23,7 @@ from chaos.scene import Extent
 
 REPORT: Final = Path(__file__).parents[1] / "docs/faults.md"
 
-FULL: Final = Extent(calls=15, callbacks=15, storm=60, calm=3, lasting=8, idle=20_000, soak=30)
+FULL: Final = Extent(calls=15, callbacks=15, storm=60, calm=2, lasting=6, idle=20_000, soak=30)
 SHORT: Final = Extent(calls=8, callbacks=8, storm=30, calm=0.7, lasting=2, idle=2_000, soak=0)
 
 

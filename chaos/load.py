@@ -13,7 +13,7 @@ import sys
 import time
 from random import Random
 from threading import Thread
-from typing import Any
+from typing import Any, Final
 from urllib.parse import quote
 
 import treq
@@ -25,6 +25,9 @@ from boomerang.standin import Call, Played, Surroundings, Webhook, play_call
 from boomerang.standin.events import Answered, Asked, Event, Role, Unanswered
 from chaos.app import App, QuietSite, is_stubborn, sid_of
 from chaos.told import CallTold, Rescue, written
+
+_PULSE: Final = 0.05
+"""Seconds between two looks whether this process is late."""
 
 
 class Load:
@@ -39,13 +42,24 @@ class Load:
         self._callbacks = 0
         self._under_way = 0
         self._steady = [LoopingCall(self.call), LoopingCall(self.callback)]
-        for each in self._steady:
+        self._pulse = LoopingCall(self._look_at_the_time)
+        self._due = 0.0
+        for each in (*self._steady, self._pulse):
             each.clock = reactor
 
     def begin(self, *, calls: float, callbacks: float) -> None:
         """Begin so many each second."""
+        self._due = time.monotonic()
+        self._pulse.start(_PULSE)
         for each, rate in zip(self._steady, (calls, callbacks), strict=True):
             each.start(1 / rate)
+
+    def _look_at_the_time(self) -> None:
+        """Tell if this process itself is late: nobody knows how long answers have lain here."""
+        now = time.monotonic()
+        late, self._due = now - self._due, now + _PULSE
+        if late > _PULSE:
+            tell(kind="lag", since=now - late, until=now)
 
     def end(self) -> None:
         """Begin no more; says so when all is over."""

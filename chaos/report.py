@@ -30,7 +30,8 @@ healed. The storm fails in one moment three times: half a second before the faul
 are held then, right after it, and when it is over. In front of the daemon is the stand-in for
 Twilio (`boomerang call`), behind it an app that fails once for each call. Calls are held for 1 s.
 
-- **late**: an answer came more than {LATE:g} s after its time; in brackets the latest.
+- **late**: an answer came more than {LATE:g} s after its time; in brackets the latest. How long
+  the load itself was late meanwhile, on a busy machine, is taken off.
 - **lost**: the caller heard nothing, or an error. *Cut off* are apart: they had asked a process
   that was killed then, or that was not there. A call that was accepted before SIGTERM would count
   as lost.

@@ -168,7 +168,7 @@ class Scene:
             eventually(lambda: self._grown() <= _KEPT, within=_SETTLE)
         self._watch.stop()
         told, looks = self.load.told(), self._watch.looks
-        became = attrs.asdict(costs(told.calls, wait=WAIT, gone=self.gone))
+        became = attrs.asdict(costs(told.calls, wait=WAIT, gone=self.gone, lags=told.lags))
         self.remarks += became.pop("reasons")
         return Seen(
             **became,

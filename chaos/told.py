@@ -52,6 +52,19 @@ class CallTold:
 
 
 @frozen
+class Lag:
+    """From when to when the load itself had no CPU."""
+
+    since: float
+    until: float
+
+    def within(self, rescue: Rescue) -> float:
+        """Seconds that an answer may seem to be late because of it."""
+        overlaps = self.since <= rescue.asked + rescue.seconds and rescue.asked <= self.until
+        return self.until - self.since if overlaps else 0.0
+
+
+@frozen
 class Told:
     """All that the load has told."""
 
@@ -60,6 +73,7 @@ class Told:
     arrived: frozenset[str] = frozenset()
     refused: int = 0
     unanswered: int = 0
+    lags: Sequence[Lag] = ()
 
     @property
     def missing(self) -> frozenset[str]:
@@ -110,6 +124,7 @@ def read(lines: Iterable[str]) -> Told:
         arrived=frozenset(value["id"] for value in kinds.get("arrived", ())),
         refused=len(kinds.get("refused", ())),
         unanswered=len(kinds.get("unanswered", ())),
+        lags=[Lag(**value) for value in kinds.get("lag", ())],
     )
 
 
@@ -122,10 +137,16 @@ def written(call: CallTold) -> str:
     return json.dumps({"kind": "call", **attrs.asdict(call)})
 
 
-def costs(calls: Sequence[CallTold], *, wait: float, gone: Sequence[Gone]) -> Costs:
-    """Count what became of calls. ``gone``: when there was no process to ask."""
+def costs(
+    calls: Sequence[CallTold], *, wait: float, gone: Sequence[Gone] = (), lags: Sequence[Lag] = ()
+) -> Costs:
+    """Count what became of calls.
+
+    ``gone``: when there was no process to ask. ``lags``: when the load itself was late; the longest
+    of them during a request is taken off its lateness.
+    """
     answers = [each for call in calls for each in call.rescues if each.status]
-    lateness = [each.lateness(wait) for each in answers]
+    lateness = [_less(each.lateness(wait), (lag.within(each) for lag in lags)) for each in answers]
     lost = [call for call in calls if call.outcome == "lost"]
     cut = [
         call for call in lost if any(each.took(rescue) for each in gone for rescue in call.rescues)
@@ -144,3 +165,7 @@ def costs(calls: Sequence[CallTold], *, wait: float, gone: Sequence[Gone]) -> Co
         forgotten=len(forgotten),
         reasons=tuple(sorted({call.reason for call in lost if call not in cut})),
     )
+
+
+def _less(lateness: float, lags: Iterable[float]) -> float:
+    return max(0.0, lateness - max(lags, default=0.0)) if lateness > 0 else lateness

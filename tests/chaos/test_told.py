@@ -7,7 +7,7 @@ import json
 import pytest
 from attrs import evolve
 
-from chaos.told import CallTold, Costs, Gone, Rescue, costs, read, written
+from chaos.told import CallTold, Costs, Gone, Lag, Rescue, costs, read, written
 
 RETRY = Rescue(asked=10.0, seconds=1.0, status=200, decision="retry; attempt=1")
 FALLBACK = Rescue(asked=11.1, seconds=0.1, status=200, decision="fallback; attempt=2")
@@ -74,6 +74,23 @@ def test_cut(gone: Gone, cut: bool) -> None:
     """A call is cut off if there was no process, or if it was killed with the call."""
     found = costs([LOST], wait=1, gone=[gone])
     assert (found.cut, found.lost) == (cut, not cut)
+
+
+@pytest.mark.parametrize(
+    ("lags", "worst"),
+    [
+        ([], 1.5),
+        ([Lag(10.5, 11.0)], 1.0),
+        ([Lag(10.5, 11.0), Lag(11.2, 11.9)], 0.8),  # the longest, not all of them
+        ([Lag(9.0, 10.0)], 0.5),  # it was sent late
+        ([Lag(10.0, 12.5)], 0.0),
+        ([Lag(9.0, 9.9), Lag(12.6, 14.0)], 1.5),  # before and after
+    ],
+)
+def test_lag(lags: list[Lag], worst: float) -> None:
+    """What the load itself was late during a request is taken off the answer's lateness."""
+    call = evolve(SAVED, rescues=[evolve(RETRY, seconds=2.5)])
+    assert costs([call], wait=1, lags=lags).worst == pytest.approx(worst)
 
 
 def test_nothing_told() -> None:
