@@ -14,8 +14,9 @@ from chaos.judge import LATE
 SOON: Final = 0.2
 """Seconds by which an answer may be early; requests are timed from where they are sent."""
 
-CLOSE: Final = 0.05
-"""Seconds before its end in which a process may not have got to a new connection any more."""
+CLOSE: Final = 0.25
+"""Seconds before SIGTERM in which a process may not have got to read a new request any more; its
+connection is closed then like one on which nothing comes."""
 
 
 @frozen
@@ -142,8 +143,8 @@ def costs(
 ) -> Costs:
     """Count what became of calls.
 
-    ``gone``: when there was no process to ask. ``lags``: when the load itself was late; the longest
-    of them during a request is taken off its lateness.
+    ``gone``: when there was no process to ask. ``lags``: when the load itself was late; the two
+    longest of them during a request are taken off its lateness.
     """
     answers = [each for call in calls for each in call.rescues if each.status]
     lateness = [_less(each.lateness(wait), (lag.within(each) for lag in lags)) for each in answers]
@@ -168,4 +169,5 @@ def costs(
 
 
 def _less(lateness: float, lags: Iterable[float]) -> float:
-    return max(0.0, lateness - max(lags, default=0.0)) if lateness > 0 else lateness
+    """Once it may have been sent late, and once read late."""
+    return max(0.0, lateness - sum(sorted(lags)[-2:])) if lateness > 0 else lateness

@@ -63,7 +63,7 @@ def _limited_file(scene: Scene) -> tuple[Callable[[], object], Callable[[], obje
     def limit(size: int) -> None:
         resource.prlimit(daemon.process.pid, resource.RLIMIT_FSIZE, (size, hard))
 
-    return lambda: limit(scene.file.stat().st_size), lambda: limit(hard)
+    return lambda: limit(max(each.stat().st_size for each in _files(scene))), lambda: limit(hard)
 
 
 def deleted(scene: Scene) -> None:

@@ -81,7 +81,8 @@ def test_cut(gone: Gone, cut: bool) -> None:
     [
         ([], 1.5),
         ([Lag(10.5, 11.0)], 1.0),
-        ([Lag(10.5, 11.0), Lag(11.2, 11.9)], 0.8),  # the longest, not all of them
+        ([Lag(10.5, 11.0), Lag(11.2, 11.9)], 0.3),
+        ([Lag(10.1, 10.2), Lag(10.5, 11.0), Lag(11.2, 11.9)], 0.3),  # no more than two
         ([Lag(9.0, 10.0)], 0.5),  # it was sent late
         ([Lag(10.0, 12.5)], 0.0),
         ([Lag(9.0, 9.9), Lag(12.6, 14.0)], 1.5),  # before and after
