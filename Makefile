@@ -1,5 +1,6 @@
 # make run: set everything up and run boomerang.  make test: set everything up and run all tests.
 # make demo: an app that sleeps is rescued, in 12 seconds.
+# make chaos: hurt a running boomerang in every way there is, and write docs/faults.md (35 minutes).
 # make bench: what the figures in README come from.  make format: bring the code into shape.
 
 PYTHON ?= python3
@@ -7,7 +8,7 @@ VENV ?= .venv
 BIN = $(VENV)/bin
 STAMP = $(VENV)/.installed
 
-.PHONY: run demo test check bench format clean servers
+.PHONY: run demo test check chaos bench format clean servers
 
 run: $(STAMP)-run
 	exec $(BIN)/twistd -n --pidfile= boomerang
@@ -19,11 +20,15 @@ test: check
 	$(BIN)/coverage erase
 	$(BIN)/coverage run -m pytest
 	$(BIN)/coverage report
+	$(BIN)/python -m chaos --short
 
 check: $(STAMP)-test servers
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/mypy boomerang twisted tests benchmarks
+	$(BIN)/mypy boomerang twisted tests benchmarks chaos
+
+chaos: $(STAMP)-test servers
+	$(BIN)/python -m chaos --report $(CHAOS)
 
 bench: $(STAMP)-bench
 	command -v wrk >/dev/null && command -v redis-server >/dev/null || ./.ci/apt wrk redis-server
@@ -34,9 +39,10 @@ format: $(STAMP)-test
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-# What the tests need beside Python: real servers, the checkers of metrics and units, a mock.
+# What the tests need beside Python: real servers, the checkers of metrics and units, a clock to
+# set, a mock.
 servers:
-	./.ci/apt redis-server promtool:prometheus systemd-analyze:systemd
+	./.ci/apt redis-server promtool:prometheus systemd-analyze:systemd faketime ip:iproute2
 	./.ci/prism $(VENV)/prism
 
 $(VENV)/bin/python:

@@ -3,33 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
 from typing import Any
 
-from twisted.internet.interfaces import IDelayedCall, IReactorTime
-from zope.interface import implementer
 
+def count_by_monotonic_clock(reactor: Any) -> None:
+    """Make a reactor's seconds, and so its delayed calls, those of the monotonic clock.
 
-@implementer(IReactorTime)
-class MonotonicClock:
-    """The reactor's delayed calls, with seconds that no change of the machine's time alters.
-
-    The reactor's own ``seconds`` are those of the wall clock: an answer that came while the time
-    was being set would seem to have taken an hour, or less than nothing.
+    Twisted's own are those of the wall clock: whoever sets that back by an hour would hold every
+    caller for an hour more, and whoever sets it forward would let all go at once. To be called
+    before anything is scheduled. From then on ``reactor.seconds()`` is no instant of the calendar.
     """
-
-    def __init__(self, reactor: Any) -> None:
-        self._reactor = reactor
-
-    def seconds(self) -> float:
-        return time.monotonic()
-
-    def callLater(
-        self, delay: float, callable: Callable[..., Any], *args: object, **kwargs: object
-    ) -> IDelayedCall:
-        call: IDelayedCall = self._reactor.callLater(delay, callable, *args, **kwargs)
-        return call
-
-    def getDelayedCalls(self) -> Sequence[IDelayedCall]:
-        calls: Sequence[IDelayedCall] = self._reactor.getDelayedCalls()
-        return calls
+    reactor.seconds = time.monotonic

@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Final
+from typing import Any
 
 from twisted.application.service import Service
 from twisted.internet.defer import Deferred, gatherResults, maybeDeferred
 from twisted.internet.endpoints import serverFromString
 from twisted.internet.interfaces import IListeningPort, IProtocolFactory, IStreamServerEndpoint
-from twisted.internet.tcp import Port
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-_log = Logger()
+from boomerang.door import Door
 
-_MOST_AT_ONCE: Final = 10_000
+_log = Logger()
 
 
 class CannotListen(Exception):
@@ -38,23 +37,6 @@ def endpoints(reactor: Any, strings: Sequence[str]) -> list[tuple[str, IStreamSe
     return found
 
 
-def accept_all(port: IListeningPort) -> None:
-    """Let a port accept all who wait in the kernel's queue before any of them is read.
-
-    Twisted's own number grows by 20 a turn, and each turn reads what was accepted in the last one.
-    In a storm the queue overflows meanwhile, and a lost SYN comes again after 1 s, and then 3.
-    """
-    if not isinstance(port, Port):
-        return
-    accept = port.doRead
-
-    def do_read() -> None:
-        port.numberAccepts = _MOST_AT_ONCE
-        accept()
-
-    setattr(port, "doRead", do_read)  # noqa: B010
-
-
 class Listening(Service):
     """Listens while it runs; a socket that cannot be had ends the start."""
 
@@ -62,9 +44,12 @@ class Listening(Service):
         self,
         endpoints: Sequence[tuple[str, IStreamServerEndpoint]],
         factory: IProtocolFactory,
+        *,
+        door: Door,
     ) -> None:
         self._endpoints = endpoints
         self._factory = factory
+        self._door = door
         self.ports: list[IListeningPort] = []
 
     def privilegedStartService(self) -> None:
@@ -78,7 +63,7 @@ class Listening(Service):
                     f"boomerang: cannot listen on {string}: {failures[0].getErrorMessage()}"
                 )
         for port in self.ports:
-            accept_all(port)
+            self._door.keep(port)
             _log.info("listening on {address}", address=spelled(port.getHost()))
 
     def stopService(self) -> Deferred[None]:

@@ -14,13 +14,12 @@ from typing import Any
 from uuid import uuid4
 
 from twisted.application.service import IService
-from twisted.internet.interfaces import IReactorTime
 from twisted.logger import ILogObserver
 from twisted.python import usage
 from twisted.python.logfile import LogFile
 
 from boomerang import __version__, logs
-from boomerang.clocks import MonotonicClock
+from boomerang.clocks import count_by_monotonic_clock
 from boomerang.endpoints.rules import RuleBook, notes
 from boomerang.host import Host
 from boomerang.listening import CannotListen
@@ -81,6 +80,7 @@ def makeService(options: Options) -> IService:
     from twisted.internet import reactor
 
     settings: Settings = options["settings"]
+    count_by_monotonic_clock(reactor)
     try:
         problems = notify_problems(settings.notify.urls)
         if problems:
@@ -92,7 +92,6 @@ def makeService(options: Options) -> IService:
             settings,
             reactor,
             observer=observer,
-            clock=MonotonicClock(reactor),
         )
     except (CannotListen, MissingExtra, OSError) as error:
         raise SystemExit(f"boomerang: {error}") from None
@@ -104,13 +103,12 @@ def build(
     *,
     observer: ILogObserver | None,
     wall_clock: Callable[[], float] = time.time,
-    clock: IReactorTime | None = None,
     workplace: Workplace | None = None,
 ) -> Host:
     """Collaborators, then services: the whole daemon, not yet started.
 
-    ``clock`` is what checks are timed by, the reactor unless it is given. ``workplace`` is there
-    in a worker, one of several processes.
+    ``wall_clock`` gives the calendar's seconds; those of the reactor are nobody's instants.
+    ``workplace`` is there in a worker, one of several processes.
     """
     worker = workplace.orders.worker if workplace else ALONE
     settings = share(settings, worker)
@@ -142,7 +140,7 @@ def build(
         settings,
         Around(
             reactor=reactor,
-            clock=clock or reactor,
+            clock=reactor,
             outbound=outbound,
             notes=stores.notes,
             metrics=metrics,

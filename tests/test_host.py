@@ -18,6 +18,7 @@ from twisted.internet.testing import MemoryReactorClock
 from twisted.logger import LogLevel, capturedLogs, formatEvent
 from zope.interface import implementer
 
+from boomerang.door import Door
 from boomerang.endpoints.rules import RuleBook
 from boomerang.host import Host
 from boomerang.listening import Listening, endpoints
@@ -183,7 +184,11 @@ class House(Bench):
         self.host = Host(
             reactor=self.reactor,
             settings=settings,
-            listening=Listening(endpoints(self.reactor, ["tcp:8080"]), self.site),
+            listening=Listening(
+                endpoints(self.reactor, ["tcp:8080"]),
+                self.site,
+                door=Door(self.reactor, room=lambda: 100),
+            ),
             site=self.site,
             hold=self.hold,
             store=failsafe,

@@ -12,13 +12,17 @@ from twisted.internet.defer import Deferred, fail, succeed
 from twisted.internet.error import CannotListenError
 from twisted.internet.interfaces import IAddress, IListeningPort, IStreamServerEndpoint
 from twisted.internet.protocol import Factory
+from twisted.internet.task import Clock
 from twisted.internet.testing import MemoryReactor
 from twisted.logger import capturedLogs
 from twisted.trial.unittest import SynchronousTestCase
 from zope.interface import implementer
 
+from boomerang.door import Door
 from boomerang.listening import CannotListen, Listening, endpoints
 from boomerang.logs import message
+
+DOOR = Door(Clock(), room=lambda: 10)
 
 
 @implementer(IListeningPort)
@@ -65,7 +69,7 @@ class ListeningTests(SynchronousTestCase):
         """All endpoints are bound before privileges are dropped, with one factory."""
         factory = Factory()
         found = [Endpoint(tcp(1)), Endpoint(tcp(2))]
-        service = Listening([("one", found[0]), ("two", found[1])], factory)
+        service = Listening([("one", found[0]), ("two", found[1])], factory, door=DOOR)
         assert service.ports == []
         service.privilegedStartService()
         assert service.ports == [endpoint.result for endpoint in found]
@@ -74,7 +78,7 @@ class ListeningTests(SynchronousTestCase):
     def test_stop(self) -> None:
         """The end is when all sockets are closed."""
         ports = [tcp(1), tcp(2)]
-        service = Listening([(str(port), Endpoint(port)) for port in ports], Factory())
+        service = Listening([(str(port), Endpoint(port)) for port in ports], Factory(), door=DOOR)
         service.privilegedStartService()
         service.startService()
         stopped = service.stopService()
@@ -90,7 +94,7 @@ class ListeningTests(SynchronousTestCase):
 
     def test_stop_twice(self) -> None:
         """Stopping again, or before the start, is no mistake."""
-        service = Listening([("one", Endpoint(tcp(1)))], Factory())
+        service = Listening([("one", Endpoint(tcp(1)))], Factory(), door=DOOR)
         self.successResultOf(service.stopService())
         service.privilegedStartService()
         port = service.ports[0]
@@ -104,7 +108,7 @@ class ListeningTests(SynchronousTestCase):
     def test_taken(self) -> None:
         """A socket that cannot be had ends the start, in one line that names it."""
         taken = Endpoint(CannotListenError("127.0.0.1", 2, OSError("in use")))
-        service = Listening([("tcp:1", Endpoint(tcp(1))), ("tcp:2", taken)], Factory())
+        service = Listening([("tcp:1", Endpoint(tcp(1))), ("tcp:2", taken)], Factory(), door=DOOR)
         with capturedLogs() as events, pytest.raises(SystemExit) as error:
             service.privilegedStartService()
         expected = "boomerang: cannot listen on tcp:2: Couldn't listen on 127.0.0.1:2: in use."
@@ -115,7 +119,7 @@ class ListeningTests(SynchronousTestCase):
         """The log says where it listens, for each kind of address."""
         reactor = MemoryReactor()
         strings = ["tcp:8080", "tcp:8081:interface=\\:\\:1", "unix:/run/boomerang.sock"]
-        service = Listening(endpoints(reactor, strings), Factory())
+        service = Listening(endpoints(reactor, strings), Factory(), door=DOOR)
         with capturedLogs() as events:
             service.privilegedStartService()
         assert [message(event) for event in events] == [
@@ -126,7 +130,9 @@ class ListeningTests(SynchronousTestCase):
 
     def test_told_of_abstract(self) -> None:
         """The name of an abstract socket does not garble the log."""
-        service = Listening([("", Endpoint(Port(UNIXAddress(b"\0boomerang"))))], Factory())
+        service = Listening(
+            [("", Endpoint(Port(UNIXAddress(b"\0boomerang"))))], Factory(), door=DOOR
+        )
         with capturedLogs() as events:
             service.privilegedStartService()
         assert [message(event) for event in events] == ["listening on unix:\\x00boomerang"]

@@ -67,10 +67,15 @@ def make_stores(
             notes=SqliteNotes(file, run=run),
             queue=SqliteQueue(file, run=run, clock=reactor, bounds=bounds),
         )
-    return _redis_stores(address, reactor, bounds)
+    return _redis_stores(address, reactor, bounds, wall_clock)
 
 
-def _redis_stores(address: RedisAddress, reactor: Any, bounds: Bounds | None) -> Stores:
+def _redis_stores(
+    address: RedisAddress,
+    reactor: Any,
+    bounds: Bounds | None,
+    wall_clock: Callable[[], float],
+) -> Stores:
     """Claims and notes on one connection, the queue, which waits for replicas, on another."""
     troubles = Troubles()
     commands = RedisCommands(make_connection(address, reactor, troubles))
@@ -81,6 +86,7 @@ def _redis_stores(address: RedisAddress, reactor: Any, bounds: Bounds | None) ->
             RedisCommands(make_connection(address, reactor, troubles)),
             prefix=address.prefix,
             clock=reactor,
+            wall_clock=wall_clock,
             replicas=1 if address.service or address.cluster else 0,
             bounds=bounds,
         ),

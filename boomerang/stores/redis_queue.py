@@ -26,7 +26,8 @@ claims have only 250 ms.
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Mapping, Sequence
+import time
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any, Final, TypeVar
 
 from twisted.internet.defer import Deferred, TimeoutError, fail, gatherResults
@@ -80,6 +81,7 @@ class RedisQueue:
         *,
         prefix: str,
         clock: IReactorTime,
+        wall_clock: Callable[[], float] = time.time,
         replicas: int = 0,
         bounds: Bounds | None = None,
         patience: float = _PATIENCE,
@@ -88,6 +90,7 @@ class RedisQueue:
         self._patience = patience
         self._key = f"{prefix}{{relay}}:queue"
         self._clock = clock
+        self._wall_clock = wall_clock
         self._replicas = replicas
         self._bounds = bounds or Bounds()
         self._accepting: Batches[list[Any], bool] = Batches(
@@ -203,7 +206,7 @@ class RedisQueue:
     async def _look(self, which: Filter, most: int, after: int) -> Sequence[Queued]:
         """Look at some hundred at a time: Redis does nothing else meanwhile."""
         found: list[Queued] = []
-        wanted = _as_json(which, self._clock.seconds())
+        wanted = _as_json(which, self._wall_clock())
         left = None if which.numbers is None else sorted(n for n in {*which.numbers} if n > after)
         while len(found) < most and left != []:
             some = list(map(_name, left[:_SCAN_AT_ONCE])) if left else []

@@ -12,6 +12,7 @@ from klein import Klein
 from twisted.application.service import Service
 from twisted.logger import ILogObserver
 
+from boomerang.door import Door, room
 from boomerang.listening import Listening, endpoints
 from boomerang.metrics import Metrics
 from boomerang.relay.making import Relay
@@ -68,11 +69,12 @@ def listening_of(
 
     Raises `CannotListen`.
     """
+    door = Door(reactor, room=lambda: room(len(site.channels)))
     if workplace is None:
-        return Listening(endpoints(reactor, settings.listen), site)
+        return Listening(endpoints(reactor, settings.listen), site, door=door)
     return Post(
         workplace,
-        accepting=Accepting(reactor, settings.listen, workplace.orders.sockets, site),
+        accepting=Accepting(reactor, settings.listen, workplace.orders.sockets, site, door=door),
         tells={HEALTH: health.described, METRICS: partial(families_of, metrics.registry)},
         hurry=lambda: hold.release_within(0),
         nudge=relay.nudge,

@@ -23,7 +23,8 @@ from twisted.internet.protocol import Factory
 from twisted.protocols.tls import TLSMemoryBIOFactory
 from twisted.python.failure import Failure
 
-from boomerang.listening import CannotListen, accept_all, spelled
+from boomerang.door import Door
+from boomerang.listening import CannotListen, spelled
 
 Take = Callable[["Wanted", Any], object]
 
@@ -139,9 +140,16 @@ class Accepting:
     """The same sockets in a worker, which accepts from those that it is told of."""
 
     def __init__(
-        self, reactor: Any, strings: Sequence[str], passed: Sequence[Passed], factory: Any
+        self,
+        reactor: Any,
+        strings: Sequence[str],
+        passed: Sequence[Passed],
+        factory: Any,
+        *,
+        door: Door,
     ) -> None:
         self._reactor = reactor
+        self._door = door
         self._sockets = {each.descriptor: each for each in passed}
         self._ports: dict[int, IListeningPort] = {}
         self._factories = _factories(reactor, strings, factory)
@@ -154,7 +162,7 @@ class Accepting:
                 port = self._reactor.adoptStreamPort(
                     number, each.family, self._factories[each.listening]
                 )
-                accept_all(port)
+                self._door.keep(port)
                 self._ports[number] = port
             elif not wanted and number in self._ports:
                 self._let_go(number)

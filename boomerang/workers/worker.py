@@ -14,7 +14,7 @@ from typing import Any
 from twisted.logger import globalLogBeginner
 
 from boomerang import logs
-from boomerang.clocks import MonotonicClock
+from boomerang.clocks import count_by_monotonic_clock
 from boomerang.listening import CannotListen
 from boomerang.monitor.libraries import MissingExtra
 from boomerang.workers.messages import ORDERS
@@ -29,6 +29,7 @@ def main() -> None:
 
     from boomerang.service import build
 
+    count_by_monotonic_clock(reactor)
     settings = orders.settings
     sys.stdout.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
     observer = logs.observer(sys.stdout, style=settings.log_format, worker=orders.worker.number)
@@ -38,7 +39,6 @@ def main() -> None:
             settings,
             reactor,
             observer=None,
-            clock=MonotonicClock(reactor),
             workplace=Workplace(orders, Channel(by_pipes(reactor), clock=reactor)),
         )
     except (CannotListen, MissingExtra, OSError) as error:

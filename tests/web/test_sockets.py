@@ -19,7 +19,7 @@ from twisted.internet.endpoints import serverFromString
 from twisted.internet.interfaces import IReactorTime
 from twisted.internet.threads import deferToThread
 
-from boomerang.listening import accept_all
+from boomerang.door import Door
 from boomerang.web.reply import Reply
 from boomerang.web.request import GuardedRequest
 from boomerang.web.routes import Routes, route
@@ -91,7 +91,7 @@ class Served:
             unix = f"unix:{self._directory}/socket"
             string = unix if self.kind == "unix" else "tcp:0:interface=127.0.0.1"
             self._port = await serverFromString(network, string).listen(self.site)
-        accept_all(self._port)
+        Door(IReactorTime(reactor), room=lambda: 10_000).keep(self._port)
 
     def connect(self) -> socket.socket:
         if self.kind == "unix":

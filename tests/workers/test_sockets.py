@@ -16,6 +16,7 @@ from twisted.internet.interfaces import ITCPTransport
 from twisted.internet.protocol import Factory, Protocol
 from twisted.internet.threads import deferToThread
 
+from boomerang.door import Door
 from boomerang.listening import CannotListen
 from boomerang.workers.sockets import Accepting, Sockets
 from tests.servers import make_certificates
@@ -58,6 +59,7 @@ class Host:
                 strings,
                 [evolve(one, descriptor=os.dup(one.descriptor)) for one in self.sockets.passed],
                 named(b"%d" % number),
+                door=Door(reactor, room=lambda: 100),
             )
             for number in range(workers)
         ]
