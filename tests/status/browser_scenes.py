@@ -26,6 +26,7 @@ from boomerang.monitor.records import Records
 from boomerang.monitor.result import Result
 from boomerang.settings import Settings, TwilioSettings
 from boomerang.settings.account import AccountSettings
+from boomerang.status.report import Report, to_json
 from boomerang.stores.sqlite_file import SqliteFile
 from boomerang.stores.sqlite_notes import SqliteNotes
 from tests.fakes.twilio_api import MAIN, TOKEN, FakeTwilio, served
@@ -195,7 +196,7 @@ def degraded(directory: Path) -> Iterator[Daemon]:
     """Redis has died, and a call that failed since was rescued all the same."""
     with RedisServer(directory) as redis, ended(Daemons(directory)) as daemons:
         daemon = daemons.start(store=redis.url(), wait=0.1)
-        assert daemon.uses_its_store()
+        eventually(lambda: daemon.status() == "ok")
         redis.kill()
         assert daemon.rescue(FailedCall()).decision == "retry; attempt=1"
         eventually(lambda: daemon.status() != "ok")
@@ -276,4 +277,12 @@ def note(store: Path, results: Mapping[str, Sequence[Result]]) -> None:
     notes = SqliteNotes(file, run=maybeDeferred)
     records = Records(notes=notes, environment="production", clock=Clock())
     Deferred.fromCoroutine(records.add_results(results))
+    file.close()
+
+
+def tell_of(store: Path, *reports: Report) -> None:
+    """What other processes have told of themselves in the store."""
+    file = SqliteFile(str(store), wall_clock=time)
+    notes = SqliteNotes(file, run=maybeDeferred)
+    notes.write("status.production", {each.instance: to_json(each) for each in reports})
     file.close()
