@@ -33,9 +33,10 @@ format: $(STAMP)-test
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-# What the tests need beside Python: real servers, the checkers of metrics and units, a mock.
+# What the tests need beside Python: real servers, a browser, the checkers of metrics and units,
+# a mock.
 servers:
-	./.ci/apt redis-server promtool:prometheus systemd-analyze:systemd
+	./.ci/apt redis-server chromium promtool:prometheus systemd-analyze:systemd
 	./.ci/prism $(VENV)/prism
 
 $(VENV)/bin/python:

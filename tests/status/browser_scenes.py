@@ -33,10 +33,10 @@ from tests.fakes.twilio_api import MAIN, TOKEN, FakeTwilio, served
 from tests.fakes.twilio_records import record, sid_of
 from tests.integration.caller import FailedCall
 from tests.integration.daemon import Daemon, Daemons, ended, environment, eventually
-from tests.servers import RedisServer, free_port
+from tests.servers import RedisServer
 
 STORM: Final = 2000
-"""Calls that fail in the same second or two."""
+"""Calls that fail at once."""
 
 _PUBLIC: Final = "https://boomerang.example.com"
 
@@ -97,16 +97,11 @@ def configured(daemons: Daemons, settings: str, **about: Any) -> Daemon:
     return daemons.start("--config", str(file), **about)
 
 
-def calling(app: str, daemon: Daemon, *options: str) -> list[str]:
-    """The command that plays calls to the app as Twilio does, with the daemon for a fallback."""
+def play(app: App, daemon: Daemon, *options: str) -> int:
+    """Play calls as Twilio does, with the daemon for a fallback; the exit status says how it went."""
     fallback = f"http://127.0.0.1:{daemon.port}/retry"
-    return [_BOOMERANG, "call", f"{app}/voice", "--fallback", fallback, *options]
-
-
-def play(app: str, daemon: Daemon, *options: str) -> int:
-    """Play calls to their end; the exit status says how that was."""
     return subprocess.run(
-        calling(app, daemon, *options),
+        [_BOOMERANG, "call", f"{app.url}/voice", "--fallback", fallback, *options],
         env=environment(),
         stdout=subprocess.DEVNULL,
         timeout=60,
@@ -167,28 +162,19 @@ def app_down(directory: Path) -> Iterator[Daemon]:
         )
         app.status = 503
         eventually(lambda: daemon.health()["circuits"])
-        assert play(app.url, daemon, "--calls", "5", "--rate", "50") == 2
+        assert play(app, daemon, "--calls", "5", "--rate", "50") == 2
         yield daemon
 
 
 @contextmanager
 def storm(directory: Path) -> Iterator[Daemon]:
-    """All calls of a large app fail at once, and are held for 14 s."""
+    """All calls of a large app fail at once, and are held for as long as Twilio waits."""
     with ended(Daemons(directory)) as daemons:
         daemon = daemons.start(wait=14)
-        playing = subprocess.Popen(
-            calling(
-                f"http://127.0.0.1:{free_port()}", daemon, "--calls", str(STORM), "--rate", "1000"
-            ),
-            env=environment(),
-            stdout=subprocess.DEVNULL,
-        )
-        try:
-            eventually(lambda: daemon.held() == STORM)
-            yield daemon
-        finally:
-            playing.kill()
-            playing.wait()
+        callers = daemon.hold([FailedCall() for _ in range(STORM)])
+        yield daemon
+        for caller in callers:
+            caller.hang_up()
 
 
 @contextmanager
@@ -209,11 +195,13 @@ def dead_letters(directory: Path) -> Iterator[Daemon]:
     with an_app() as app, ended(Daemons(directory)) as daemons:
         app.status = 410
         login = {"TWILIO_AUTH_TOKEN": TOKEN, "BOOMERANG_PUBLIC_URL": _PUBLIC}
-        daemon = daemons.start(more=login)
+        store = f"sqlite:{directory / 'store.db'}"
+        before = daemons.start(store=store, more=login)
         for number in range(3):
-            assert _tell(daemon, f"{app.url}/calls/{number}/ended", number) == 204
-        eventually(lambda: daemon.health()["relay"]["dead"] == 3)
-        yield daemon
+            assert _tell(before, f"{app.url}/calls/{number}/ended", number) == 204
+        eventually(lambda: before.log().count("given up ") == 3)
+        before.kill()
+        yield daemons.start(store=store, more=login)
 
 
 def _tell(daemon: Daemon, url: str, number: int) -> int:

@@ -87,9 +87,8 @@ STATES = (
     State(
         scenes.account_gaps,
         "warn",
-        "Not all of the account points here",
+        "Not all of the account points here: gaps at Twilio: 1 missing",
         (
-            ("h1", "1 missing"),
             ("#checks", "warning twilio-account"),
             ("#checks", "gaps at Twilio: 1 missing"),
         ),
