@@ -98,7 +98,7 @@ def configured(daemons: Daemons, settings: str, **about: Any) -> Daemon:
 
 
 def play(app: App, daemon: Daemon, *options: str) -> int:
-    """Play calls as Twilio does, with the daemon for a fallback; the exit status says how it went."""
+    """Play calls as Twilio does, with the daemon for a fallback; returns the exit status."""
     fallback = f"http://127.0.0.1:{daemon.port}/retry"
     return subprocess.run(
         [_BOOMERANG, "call", f"{app.url}/voice", "--fallback", fallback, *options],
