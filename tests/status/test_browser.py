@@ -74,7 +74,7 @@ STATES = (
         (
             (".also", "The store does not answer: decisions are made from memory"),
             (".also", "What is shown is this process alone"),
-            ("#instances", "store since"),
+            ("#instances", "store not well since"),
             ("#decisions", "attempt 1, degraded"),
         ),
     ),
