@@ -3,9 +3,12 @@ else's words taken for markup."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 from time import time
 from urllib.parse import quote
+from zoneinfo import ZoneInfo
 
 import pytest
 from playwright.sync_api import expect
@@ -112,6 +115,23 @@ def test_markup(daemons: Daemons, window: Windows) -> None:
     expect(page.locator("#instances")).to_contain_text(MARKUP)
     expect(page.locator("main :is(script, img, b)")).to_have_count(0)
     expect(page.locator("script")).to_have_count(1)
+
+
+def test_times(daemons: Daemons, window: Windows) -> None:
+    """Times are the reader's own, with the day if that is another than today."""
+    store, now = daemons.directory / "store.db", time()
+    started = datetime.fromtimestamp(now - 3 * 86_400, UTC)
+    tell_of(store, Report("old", "old", "0.1.0", started=started.timestamp(), at=now))
+    daemon = daemons.start(store=f"sqlite:{store}")
+    old = "#instances tr:has-text('old') .started"
+
+    plain = window(java_script_enabled=False).open(daemon.port).page
+    expect(plain.locator(old)).to_have_text(started.strftime("%Y-%m-%d %H:%M"))
+
+    page = window(timezone_id="Asia/Tokyo", locale="en-GB").open(daemon.port).page
+    there = started.astimezone(ZoneInfo("Asia/Tokyo"))
+    expect(page.locator(old)).to_have_text(f"{there.day} {there:%b}, {there:%H:%M}")
+    expect(page.locator("#instances .started").last).to_have_text(re.compile(r"^\d\d:\d\d:\d\d$"))
 
 
 def test_two_instances(daemons: Daemons, window: Windows) -> None:
