@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
-import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from http.client import HTTPConnection
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from time import time
 from typing import Any, Final
@@ -32,62 +28,14 @@ from boomerang.stores.sqlite_notes import SqliteNotes
 from tests.fakes.twilio_api import MAIN, TOKEN, FakeTwilio, served
 from tests.fakes.twilio_records import record, sid_of
 from tests.integration.caller import FailedCall
-from tests.integration.daemon import Daemon, Daemons, ended, environment, eventually
+from tests.integration.daemon import Daemon, Daemons, ended, eventually
 from tests.servers import RedisServer
+from tests.status.browser_app import an_app, play
 
 STORM: Final = 2000
 """Calls that fail at once."""
 
 _PUBLIC: Final = "https://boomerang.example.com"
-
-_BOOMERANG: Final = str(Path(sys.executable).with_name("boomerang"))
-
-_TWIML: Final = b"<Response><Say>Hello.</Say></Response>"
-
-
-class _Server(ThreadingHTTPServer):
-    daemon_threads = True
-    request_queue_size = 128
-
-
-class App:
-    """An app whose every page has a status, 200 until it is told of another."""
-
-    def __init__(self) -> None:
-        app = self
-
-        class Page(BaseHTTPRequestHandler):
-            protocol_version = "HTTP/1.1"
-
-            def do_GET(self) -> None:
-                self.rfile.read(int(self.headers.get("Content-Length", 0)))
-                self.send_response(app.status)
-                self.send_header("Content-Type", "text/xml")
-                self.send_header("Content-Length", str(len(_TWIML)))
-                self.end_headers()
-                self.wfile.write(_TWIML)
-
-            do_POST = do_GET
-
-            def log_message(self, *_: object) -> None: ...
-
-        self.status = 200
-        self.server = _Server(("127.0.0.1", 0), Page)
-        self.url = f"http://127.0.0.1:{self.server.server_port}"
-
-
-@contextmanager
-def an_app() -> Iterator[App]:
-    """An app on a port of this machine, answering in threads."""
-    app = App()
-    thread = threading.Thread(target=app.server.serve_forever, args=(0.02,))
-    thread.start()
-    try:
-        yield app
-    finally:
-        app.server.shutdown()
-        thread.join()
-        app.server.server_close()
 
 
 def configured(daemons: Daemons, settings: str, **about: Any) -> Daemon:
@@ -95,21 +43,6 @@ def configured(daemons: Daemons, settings: str, **about: Any) -> Daemon:
     file = daemons.directory / f"{len(list(daemons.directory.glob('*.toml')))}.toml"
     file.write_text(settings)
     return daemons.start("--config", str(file), **about)
-
-
-def play(app: App, daemon: Daemon, *options: str) -> int:
-    """Play calls as Twilio does, with the daemon for a fallback; returns the exit status."""
-    fallback = f"http://127.0.0.1:{daemon.port}/retry"
-    return subprocess.run(
-        [_BOOMERANG, "call", f"{app.url}/voice", "--fallback", fallback, *options],
-        env=environment(),
-        stdout=subprocess.DEVNULL,
-        timeout=60,
-        check=False,
-    ).returncode
-
-
-# States
 
 
 @contextmanager
