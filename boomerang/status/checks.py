@@ -8,6 +8,8 @@ from typing import Final
 
 from attrs import frozen
 
+from boomerang.monitor.account import KIND as ACCOUNT
+from boomerang.monitor.result import Reason
 from boomerang.monitor.watched import CheckView
 
 _DAY: Final = 86_400
@@ -59,7 +61,7 @@ def check_now(view: CheckView, *, level: int, now: float) -> CheckNow:
         kind=view.check.kind,
         state=view.label,
         since=standing.since,
-        why=f"{reason.value}: {detail}"[:_LETTERS_OF_DETAIL] if reason is not None else "",
+        why=_why(view, reason, detail),
         causes=view.causes,
         depends_on=view.check.depends_on,
         level=level,
@@ -70,6 +72,14 @@ def check_now(view: CheckView, *, level: int, now: float) -> CheckNow:
         uptime_day=view.uptime.day(now=now),
         uptime_week=view.uptime.week(now=now),
     )
+
+
+def _why(view: CheckView, reason: Reason | None, detail: str) -> str:
+    """Why it is not well; an audit says so in its own words alone."""
+    if reason is None:
+        return ""
+    words = detail if view.check.kind == ACCOUNT else f"{reason.value}: {detail}"
+    return words[:_LETTERS_OF_DETAIL]
 
 
 def in_order(views: Sequence[CheckView]) -> list[tuple[int, CheckView]]:

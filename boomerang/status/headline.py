@@ -8,6 +8,7 @@ from typing import Final
 
 from attrs import frozen
 
+from boomerang.monitor.account import GAPS_FOUND
 from boomerang.monitor.account import KIND as ACCOUNT
 from boomerang.status.checks import CheckNow
 from boomerang.status.overview import LATELY, MinuteNow, Overview
@@ -93,7 +94,9 @@ def _apps(now: Overview) -> Iterator[Finding]:
         yield Finding(Level.WARN, f"{_names(slow)} slow", _first(slow))
     for check in now.checks:
         if check.kind == ACCOUNT and check.state == "down":
-            yield Finding(Level.WARN, f"Not all of the account points here: {check.why}")
+            found = check.why.startswith(GAPS_FOUND)
+            what = "Not all of the account points here" if found else "The account was not audited"
+            yield Finding(Level.WARN, f"{what}: {check.why}")
 
 
 def _boomerang(now: Overview) -> Iterator[Finding]:

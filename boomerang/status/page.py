@@ -9,7 +9,8 @@ from importlib.resources import files
 from typing import Any, Final
 
 from attrs import frozen
-from jinja2 import Environment, PackageLoader, StrictUndefined
+from jinja2 import Environment, PackageLoader, StrictUndefined, pass_context
+from jinja2.runtime import Context
 from markupsafe import Markup
 
 from boomerang import __version__
@@ -112,14 +113,24 @@ def _title(now: Overview, found: Headline) -> str:
     return f"{found.sentence} · boomerang"
 
 
-def clock_time(instant: float | None) -> Markup:
-    """An instant as people read it; the script turns UTC into the reader's own time."""
+def clock_time(instant: float | None, *, now: float | None = None) -> Markup:
+    """An instant as people read it, with the day if ``now`` is another.
+
+    The script turns UTC into the reader's own time.
+    """
     if instant is None:
         return Markup(_NONE)
     moment = datetime.fromtimestamp(instant, UTC)
+    is_today = now is None or moment.date() == datetime.fromtimestamp(now, UTC).date()
     return Markup('<time datetime="{}">{}</time>').format(
-        moment.isoformat(timespec="seconds"), moment.strftime("%H:%M:%S")
+        moment.isoformat(timespec="seconds"),
+        moment.strftime("%H:%M:%S" if is_today else "%Y-%m-%d %H:%M"),
     )
+
+
+@pass_context
+def _clock(context: Context, instant: float | None) -> Markup:
+    return clock_time(instant, now=context["now"].at)
 
 
 def span(seconds: float | None) -> str:
@@ -146,7 +157,7 @@ def thousands(number: int) -> str:
 
 
 _FILTERS: Final[dict[str, Callable[..., Any]]] = {
-    "clock": clock_time,
+    "clock": _clock,
     "span": span,
     "share": share,
     "thousands": thousands,

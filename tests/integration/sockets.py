@@ -40,7 +40,9 @@ class Connection:
 
     def reply(self) -> Reply:
         """Wait for an answer, and take it. Raises `TimeoutError` if there is none."""
-        if not select.select([self.socket], [], [], self._within)[0]:
+        answered = select.poll()  # select() knows no descriptor beyond 1,023
+        answered.register(self.socket, select.POLLIN)
+        if not answered.poll(self._within * 1000):
             raise TimeoutError("unanswered")
         seconds = time.monotonic() - self._sent_at
         response = HTTPResponse(self.socket)

@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from attrs import evolve
 
-from boomerang.monitor.account import KIND
+from boomerang.monitor.account import GAPS_FOUND, KIND
 from boomerang.monitor.watched import CheckView
 from boomerang.status.headline import headline
 from boomerang.status.report import CircuitNow, HeldNow, Minute, RelayNow, Report, Trouble
@@ -22,8 +23,9 @@ def one(report_: Report, **known: Any) -> tuple[str, str, float | None]:
     return found.level, found.sentence, found.since
 
 
-def account(state: str) -> CheckView:
-    return check("twilio-account", state, settings={"kind": KIND})
+def account(state: str, detail: str = "refused") -> CheckView:
+    view = check("twilio-account", state, settings={"kind": KIND})
+    return evolve(view, standing=evolve(view.standing, detail=detail))
 
 
 @pytest.mark.parametrize(
@@ -135,7 +137,13 @@ def test_process(given: dict[str, Any], level: str, sentence: str, since: float 
         (
             [account("down")],
             "warn",
-            "Not all of the account points here: connect: refused",
+            "The account was not audited: refused",
+            None,
+        ),
+        (
+            [account("down", f"{GAPS_FOUND}2 missing")],
+            "warn",
+            "Not all of the account points here: 2 missing",
             None,
         ),
     ],

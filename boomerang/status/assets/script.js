@@ -5,20 +5,47 @@
 const OLD_AFTER = 10_000; // ms without a word from boomerang
 const ASK_EVERY = 5_000;
 const TRY_STREAM_EVERY = 30_000;
+const TIME = { hour: "2-digit", minute: "2-digit", second: "2-digit", hourCycle: "h23" };
+const DAY_AND_TIME = { day: "numeric", month: "short", hour: "2-digit", minute: "2-digit", hourCycle: "h23" };
 
 const freshness = document.getElementById("freshness");
+const icon = document.getElementById("icon");
+const announcement = document.getElementById("announcement");
 let heardAt = performance.now();
 let shownAt = freshness.querySelector("time").dateTime;
-let level = document.getElementById("icon").getAttribute("href");
+let shown = { title: document.title, icon: icon.getAttribute("href") };
+let isOld = false;
 let stream = null;
 let asking = null;
 
+// UTC becomes the reader's own time, with the day where it was not today.
 function ownTime(within) {
+  const today = new Date().toDateString();
   for (const time of within.querySelectorAll("time")) {
     const instant = new Date(time.dateTime);
-    time.textContent = instant.toLocaleTimeString([], { hour12: false });
+    const form = instant.toDateString() === today ? TIME : DAY_AND_TIME;
+    const text = instant.toLocaleString([], form);
+    if (time.textContent !== text) time.textContent = text;
     time.title = instant.toLocaleString();
   }
+}
+
+// Changes what differs and leaves the rest alone: what is selected, pointed at or read out.
+function become(old, fresh) {
+  if (old.isEqualNode(fresh)) return;
+  const same = old.nodeType === Node.ELEMENT_NODE && old.nodeName === fresh.nodeName;
+  if (!same || !old.cloneNode(false).isEqualNode(fresh.cloneNode(false))) {
+    old.replaceWith(fresh);
+    return;
+  }
+  becomeAll(old, fresh);
+}
+
+function becomeAll(old, fresh) {
+  const before = [...old.childNodes];
+  const after = [...fresh.childNodes];
+  before.slice(after.length).forEach((each) => each.remove());
+  after.forEach((each, index) => (index < before.length ? become(before[index], each) : old.append(each)));
 }
 
 function show(news) {
@@ -26,28 +53,33 @@ function show(news) {
   shownAt = new Date(news.at * 1000).toISOString();
   for (const [name, html] of Object.entries(news.parts)) {
     const part = document.getElementById(name);
-    part.innerHTML = html; // made and escaped by boomerang's templates
-    ownTime(part);
+    const fresh = part.cloneNode(false);
+    fresh.innerHTML = html; // made and escaped by boomerang's templates
+    ownTime(fresh);
+    becomeAll(part, fresh);
   }
-  document.title = news.title;
-  const icon = `/status/assets/${news.level}.svg`;
-  if (icon !== level) {
-    level = icon;
-    document.getElementById("icon").href = icon;
-    document.getElementById("announcement").textContent = document.querySelector("h1").textContent;
-  }
+  const before = shown.icon;
+  shown = { title: news.title, icon: `/status/assets/${news.level}.svg` };
   tellAge();
+  // Only what is better or worse is read out: the numbers change all the time.
+  if (shown.icon !== before) announcement.textContent = document.querySelector("h1").textContent;
 }
 
 function tellAge() {
   const silent = performance.now() - heardAt;
   const old = silent > OLD_AFTER;
-  const time = new Date(shownAt).toLocaleTimeString([], { hour12: false });
-  const text = old
-    ? `connection lost: this is ${Math.round(silent / 1000)} s old, trying again`
+  const time = new Date(shownAt).toLocaleString([], TIME);
+  freshness.textContent = old
+    ? `Connection lost. This is ${Math.round(silent / 1000)} s old, trying again`
     : `as of ${time}`;
-  freshness.classList.toggle("old", old);
-  freshness.textContent = text;
+  if (old !== isOld) {
+    isOld = old;
+    document.body.classList.toggle("old", old);
+    announcement.textContent = old ? "Connection lost: what is shown is old." : "Connected again.";
+  }
+  document.title = old ? "Connection lost · boomerang" : shown.title;
+  const wanted = old ? "/status/assets/warn.svg" : shown.icon;
+  if (icon.getAttribute("href") !== wanted) icon.href = wanted;
 }
 
 async function ask() {
@@ -78,6 +110,7 @@ function connect() {
 ownTime(document);
 tellAge();
 setInterval(tellAge, 1000);
+setInterval(() => ownTime(document), 60_000);
 setInterval(() => {
   if (performance.now() - heardAt > OLD_AFTER || stream.readyState === EventSource.CLOSED) connect();
 }, TRY_STREAM_EVERY);
