@@ -7,7 +7,7 @@ import hmac
 from base64 import b64decode
 from collections.abc import Sequence
 from functools import lru_cache
-from ipaddress import ip_address
+from ipaddress import ip_address, ip_network
 from typing import Final
 
 from attrs import field, frozen
@@ -76,6 +76,16 @@ class Trust:
     def allows(self, host: str) -> bool:
         """Whether a host may be sent anything."""
         return not self.allowed_hosts or host_allowed(host, self.allowed_hosts)
+
+    def party(self, request: GuardedRequest, account_sid: str) -> str:
+        """Whose request this is, for what is shared out: the account's that signed it.
+
+        Who does not sign can name any account. What such a one cannot choose is the address that
+        it comes from, the proxy's if there is one: forwarding headers can be made up.
+        """
+        if self.keys:
+            return account_sid
+        return _neighbourhood(getattr(request.getClientAddress(), "host", None) or "")
 
     def own_origins(self, request: GuardedRequest) -> frozenset[tuple[str, int]]:
         """The addresses by which this host is known: ``public_url``, else what was asked for."""
@@ -150,6 +160,18 @@ def _is_loopback(address: IAddress) -> bool:
         return False
     mapped = getattr(found, "ipv4_mapped", None)
     return bool((mapped or found).is_loopback)
+
+
+@lru_cache(maxsize=1024)
+def _neighbourhood(host: str) -> str:
+    """An address; of IPv6 its first 64 bits, all of which one customer has."""
+    try:
+        found = ip_address(host)
+    except ValueError:
+        return host
+    if found.version == 4 or found.ipv4_mapped is not None:
+        return host
+    return str(ip_network((found, 64), strict=False))
 
 
 @lru_cache(maxsize=256)

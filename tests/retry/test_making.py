@@ -138,7 +138,7 @@ class TokenTests(Case):
 
     def told(self, service: RetryService) -> str:
         """The token that a call is given which is to come back."""
-        answer = service.answer(failure(), Arrival(OWN, HERE))
+        answer = service.answer(failure(), Arrival(OWN, HERE, "AC1"))
         self.clock.pump([1.0] * 10)
         decision: Decision = self.successResultOf(answer)
         return (decision.url or "").partition("?token=")[2]
@@ -179,7 +179,7 @@ class WatcherTests(Case):
     def test_others(self) -> None:
         """Those that are named hear of each, beside the log and the metrics."""
         service, knowledge = self.made(RetrySettings(wait=0.0))
-        self.successResultOf(service.answer(failure(), Arrival(OWN, HERE)))
+        self.successResultOf(service.answer(failure(), Arrival(OWN, HERE, "AC1")))
         assert [each.decision.attempt for each in self.watcher.told] == [1]
         knowledge.stopService()
         assert self.clock.getDelayedCalls() == []
