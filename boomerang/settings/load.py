@@ -237,6 +237,8 @@ def _short(raw: object) -> str:
         text = repr(raw)
     except ValueError:  # it has a number of more digits than Python writes
         return "a number too long to show"
+    if "://" in text and set("@?") & set(text):
+        return "an address that may have a secret in it"
     return text if len(text) <= 80 else f"{text[:77]}..."
 
 
