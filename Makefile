@@ -1,4 +1,5 @@
 # make run: set everything up and run boomerang.  make test: set everything up and run all tests.
+# make audit: whether anything that boomerang runs on has a known vulnerability.
 # make demo: an app that sleeps is rescued, in 12 seconds.
 # make bench: what the figures in README come from.  make format: bring the code into shape.
 
@@ -7,7 +8,7 @@ VENV ?= .venv
 BIN = $(VENV)/bin
 STAMP = $(VENV)/.installed
 
-.PHONY: run demo test check bench format clean servers
+.PHONY: run demo test check audit bench format clean servers
 
 run: $(STAMP)-run
 	exec $(BIN)/twistd -n --pidfile= boomerang
@@ -20,10 +21,13 @@ test: check
 	$(BIN)/coverage run -m pytest
 	$(BIN)/coverage report
 
-check: $(STAMP)-test servers
+check: $(STAMP)-test servers audit
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/mypy boomerang twisted tests benchmarks
+	$(BIN)/mypy boomerang twisted tests benchmarks .ci/audit.py
+
+audit: $(STAMP)-test
+	$(BIN)/python .ci/audit.py $(AUDIT)
 
 bench: $(STAMP)-bench
 	command -v wrk >/dev/null && command -v redis-server >/dev/null || ./.ci/apt wrk redis-server
