@@ -15,6 +15,7 @@ import sys
 import tempfile
 from collections.abc import Iterable, Mapping, Sequence
 from importlib.metadata import Distribution, PackageNotFoundError, distribution
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -97,6 +98,8 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("--strict", action="store_true", help="fail where nobody could be asked")
     parser.add_argument("--osv-url", help="ask this service alone, which speaks OSV's API")
     options = parser.parse_args(arguments)
+    if find_spec("pip_audit") is None:
+        parser.error("pip-audit is not installed: make .venv/.installed-test")
     packages = needed("boomerang", EXTRAS)
     for name, package in packages.items():
         print(f"{name:45} {package.version:12} {licence(package)}")

@@ -50,6 +50,7 @@ class Hold:
 
     def __init__(self, clock: IReactorTime, *, max_held: int, max_each: int | None = None) -> None:
         self._clock = clock
+        self.max_held = max_held
         self._crowd = Crowd(most=max_held, most_each=max_held if max_each is None else max_each)
         self._held: set[Deferred[bool]] = set()
         self._early: set[Deferred[bool]] = set()
