@@ -1,4 +1,5 @@
 # make run: set everything up and run boomerang.  make test: set everything up and run all tests.
+# make audit: whether anything that boomerang runs on has a known vulnerability.
 # make demo: an app that sleeps is rescued, in 12 seconds.
 # make chaos: hurt a running boomerang in every way there is, and write docs/faults.md (35 minutes).
 # make bench: what the figures in README come from.  make format: bring the code into shape.
@@ -8,7 +9,7 @@ VENV ?= .venv
 BIN = $(VENV)/bin
 STAMP = $(VENV)/.installed
 
-.PHONY: run demo test check chaos bench format clean servers
+.PHONY: run demo test check audit chaos bench format clean servers
 
 run: $(STAMP)-run
 	exec $(BIN)/twistd -n --pidfile= boomerang
@@ -22,13 +23,16 @@ test: check
 	$(BIN)/coverage report
 	$(BIN)/python -m chaos --short
 
-check: $(STAMP)-test servers
+check: $(STAMP)-test servers audit
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/mypy boomerang twisted tests benchmarks chaos
+	$(BIN)/mypy boomerang twisted tests benchmarks chaos .ci/audit.py
 
 chaos: $(STAMP)-test servers
 	$(BIN)/python -m chaos --report $(CHAOS)
+
+audit: $(STAMP)-test
+	$(BIN)/python .ci/audit.py $(AUDIT)
 
 bench: $(STAMP)-bench
 	command -v wrk >/dev/null && command -v redis-server >/dev/null || ./.ci/apt wrk redis-server

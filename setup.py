@@ -56,6 +56,7 @@ setup(
             "librato-metrics >= 3.1",
             "mypy >= 1.13",
             "mypy-zope >= 1.0.9",
+            "pip-audit >= 2.9",
             "playwright >= 1.55",
             "pytest >= 8.3",
             "pytest-twisted >= 1.14",

@@ -18,6 +18,7 @@ from prometheus_client import (
 )
 
 from boomerang.relay.counts import RelayCounts
+from boomerang.retry.crowd import ACCOUNT, FULL, SHARE
 from boomerang.settings.endpoints import UNKNOWN
 
 CONTENT_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
@@ -90,6 +91,12 @@ class Metrics:
             "boomerang_released_early_requests",
             "Held requests that were answered before their time, since the process was stopping.",
         )
+        turned_away = self._counter(
+            "boomerang_unheld_requests",
+            "Requests that were redirected at once, since too many were held, by the reason.",
+            ("reason",),
+        )
+        self._turned_away = {why: turned_away.labels(why) for why in (FULL, SHARE, ACCOUNT)}
         self._overshoot = Histogram(
             "boomerang_hold_overshoot_seconds",
             "How much later than its release instant a held request was answered.",
@@ -145,6 +152,9 @@ class Metrics:
             self._released_early.inc()
         else:
             self._overshoot.observe(overshoot)
+
+    def turned_away(self, why_not: str) -> None:
+        self._turned_away[why_not].inc()
 
     def hung_up(self) -> None:
         self._hung_up.inc()

@@ -132,7 +132,11 @@ def build(
         wall_clock=wall_clock,
         watcher=metrics,
     )
-    hold = Hold(reactor, max_held=room_for_held(settings.retry.max_held))
+    hold = Hold(
+        reactor,
+        max_held=room_for_held(settings.retry.max_held),
+        max_each=settings.retry.max_held_per_account,
+    )
     metrics.watch_held(partial(len, hold))
     outbound = Outbound(reactor)
     chronicle = Chronicle(wall_clock)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
 from attrs import frozen
@@ -15,7 +15,7 @@ from boomerang.relay.callback import Queued
 from boomerang.relay.resign import signed_headers
 from boomerang.relay.schedule import Outcome, Verdict, judge
 from boomerang.relay.signers import Signers
-from boomerang.urls import BadUrl
+from boomerang.urls import BadUrl, host_allowed, parse_url
 
 ANSWER_CAP: Final = 65_536
 """Bytes of an answer that are read, so that its connection can be used again."""
@@ -25,17 +25,24 @@ _log = Logger(namespace="boomerang.relay")
 
 @frozen(eq=False)
 class Delivery:
-    """Makes attempts, each of ``timeout`` seconds at most."""
+    """Makes attempts, each of ``timeout`` seconds at most.
+
+    ``allowed_hosts`` was looked at when the callback came, and is again: the settings may have
+    changed since, and others may be able to write to the store.
+    """
 
     outbound: Outbound
     signers: Signers
     timeout: float
     wall_clock: Callable[[], float]
+    allowed_hosts: Sequence[str]
 
     async def attempt(self, queued: Queued) -> Outcome:
         """Give the app a callback once. Whatever happens is an outcome, but being cancelled."""
         callback = queued.callback
         try:
+            if not self._is_allowed(callback.url):
+                return Outcome(Verdict.NEVER, "allowed_hosts does not name its host")
             result: Answer | Unreachable = await self.outbound.request(
                 callback.method,
                 callback.url,
@@ -54,6 +61,10 @@ class Delivery:
             _log.failure("a delivery failed; number {number}", number=queued.number)
             return Outcome(Verdict.LATER, "boomerang itself failed; its log says why")
         return judge(result, now=self.wall_clock())
+
+    def _is_allowed(self, url: str) -> bool:
+        host = parse_url(url).host
+        return not self.allowed_hosts or host_allowed(host, self.allowed_hosts)
 
     def _headers(self, queued: Queued) -> Mapping[str, str]:
         callback = queued.callback

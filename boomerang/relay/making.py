@@ -136,7 +136,13 @@ def make_relay(settings: Settings, book: RuleBook, around: RelaySurroundings) ->
     lease = max(SHORTEST_LEASE, relay.timeout)
     courier = Courier(
         around.queue,
-        Delivery(around.outbound, signers, relay.timeout, around.wall_clock),
+        Delivery(
+            around.outbound,
+            signers,
+            relay.timeout,
+            around.wall_clock,
+            settings.allowed_hosts,
+        ),
         schedule=Schedule(relay.schedule, relay.give_up_after),
         limits=Limits(relay.concurrency, min(relay.per_origin, relay.concurrency), lease),
         holder=around.holder,

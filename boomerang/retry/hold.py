@@ -9,6 +9,8 @@ from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.python.failure import Failure
 
+from boomerang.retry.crowd import Crowd
+
 LONGEST: Final = 14.0
 """Seconds; Twilio gives a webhook 15, connection set-up included (docs/api/errors/11205)."""
 
@@ -37,15 +39,29 @@ def _stop_timer(held: Deferred[bool]) -> None:
         held.timer.cancel()
 
 
+@frozen
+class Room:
+    """How many seconds a request may be held; ``why_not`` is the reason where there is no place."""
+
+    seconds: float
+    why_not: str = ""
+
+
+_FREE: Final = Room(LONGEST)
+
+
 class Hold:
     """Holds requests until their release instant, as many as there are descriptors for.
 
-    ``max_held`` is how many are held at the most; a request beyond it is not to be held at all.
+    ``max_held`` is how many are held at the most, ``max_each`` how many of them one party may
+    have: an account, or an address (see `boomerang.retry.crowd`). A request beyond that is not to
+    be held at all.
     """
 
-    def __init__(self, clock: IReactorTime, *, max_held: int) -> None:
+    def __init__(self, clock: IReactorTime, *, max_held: int, max_each: int | None = None) -> None:
         self._clock = clock
         self.max_held = max_held
+        self._crowd = Crowd(most=max_held, most_each=max_held if max_each is None else max_each)
         self._held: dict[Deferred[bool], float] = {}
         self._early: set[Deferred[bool]] = set()
         self._closing_at: float | None = None
@@ -58,33 +74,40 @@ class Hold:
         now = self._clock.seconds()
         return [until - now for until in self._held.values()]
 
-    def longest(self) -> float:
-        """Seconds that a request may be held which arrives now."""
-        if len(self._held) >= self.max_held:
-            return 0.0
+    def room(self, party: str) -> Room:
+        """How long a request of this party may be held which arrives now."""
+        why_not = self._crowd.why_not(party)
+        if why_not:
+            return Room(0.0, why_not)
         if self._closing_at is not None:
-            return min(LONGEST, max(0.0, self._closing_at - self._clock.seconds()))
-        return LONGEST
+            return Room(min(LONGEST, max(0.0, self._closing_at - self._clock.seconds())))
+        return _FREE
 
-    def wait(self, seconds: float) -> Deferred[Held]:
+    def turned_away(self, party: str, why_not: str) -> None:
+        """A request was not held, since there was no room for it."""
+        self._crowd.turned_away(party, why_not)
+
+    def wait(self, seconds: float, *, party: str) -> Deferred[Held]:
         """Hold for some seconds. Cancelling it (the client hung up) forgets the request."""
         held = _Timed(_stop_timer)
         held.timer = self._clock.callLater(seconds, held.callback, True)
-        return self.keep(held, seconds)
+        return self.keep(held, seconds, party=party)
 
-    def keep(self, held: Deferred[bool], seconds: float) -> Deferred[Held]:
+    def keep(self, held: Deferred[bool], seconds: float, *, party: str) -> Deferred[Held]:
         """Hold until something fires, which is expected within some seconds.
 
         It fires with whether the request may go now, or only this turn of its hold is over.
         """
         began = self._clock.seconds()
         self._held[held] = began + seconds
-        return held.addBoth(self._ended, held, began, seconds)
+        self._crowd.enter(party)
+        return held.addBoth(self._ended, held, began, seconds, party)
 
     def _ended(
-        self, ending: Failure | bool, held: Deferred[bool], began: float, seconds: float
+        self, ending: Failure | bool, held: Deferred[bool], began: float, seconds: float, party: str
     ) -> Held | Failure:
         del self._held[held]
+        self._crowd.leave(party)
         early = held in self._early
         self._early.discard(held)
         if isinstance(ending, Failure) and not early:

@@ -10,7 +10,7 @@ from attrs import evolve, frozen
 
 from boomerang.endpoints.fallback import Document, Redirect
 from boomerang.endpoints.rules import EndpointRules
-from boomerang.retry.hold import LONGEST
+from boomerang.retry.hold import LONGEST, Room
 from boomerang.retry.request import FailedRequest, Target, is_same_address, target
 from boomerang.settings.endpoints import UNKNOWN
 from boomerang.stores.interfaces import Claim
@@ -64,9 +64,9 @@ class Decision:
     ``attempt`` counts the failures of this identity within the window, 0 where it was decided
     without counting. ``url`` and ``method`` are where Twilio is sent, `None` where it is sent
     nowhere; ``document`` is the TwiML of a last resort that is kept here; ``message`` is what a
-    caller hears who is to come back, a URL being played. ``reason`` says why a
-    second chance was not given, in one word for logs and metrics; ``endpoint`` is the name of
-    the rules that were followed.
+    caller hears who is to come back, a URL being played. ``reason`` says why a second chance was
+    not given, or why it was given without a hold, in one word for logs and metrics; ``endpoint``
+    is the name of the rules that were followed.
     """
 
     kind: Kind
@@ -214,12 +214,13 @@ class HoldPlan:
 
     It goes when the app has answered a probe, or after ``wait``; where others go first it may be
     later, up to ``limit``, which is what the store is told. ``spent`` is how long it was held
-    before, in other webhooks.
+    before, in other webhooks. ``why_not`` is why it is not held at all, if there is no room.
     """
 
     wait: float
     limit: float
     spent: float = 0.0
+    why_not: str = ""
 
     def seen_at(self, hold: float) -> HoldPlan:
         """What is left of it, ``hold`` seconds before the limit: for a repeat of the request.
@@ -228,10 +229,16 @@ class HoldPlan:
         """
         left = min(hold, self.limit)
         spent = self.limit - left
-        return HoldPlan(wait=max(0.0, self.wait - spent), limit=left, spent=spent)
+        wait = max(0.0, self.wait - spent)
+        return HoldPlan(wait=wait, limit=left, spent=spent, why_not=self.why_not)
 
 
-def plan_hold(failed: FailedRequest, rules: EndpointRules, *, room: float) -> HoldPlan:
+def not_held(decision: Decision, why_not: str) -> Decision:
+    """The same, told why there was no hold before it; that costs nobody the second chance."""
+    return evolve(decision, reason=why_not) if why_not else decision
+
+
+def plan_hold(failed: FailedRequest, rules: EndpointRules, *, room: Room) -> HoldPlan:
     """How long a failure is to be held: without probe and rate for the wait, and not longer.
 
     ``room`` is how long requests can be held at all now; only a call that may come back can be
@@ -239,6 +246,6 @@ def plan_hold(failed: FailedRequest, rules: EndpointRules, *, room: float) -> Ho
     """
     wait = rules.longest_hold(failed.product)
     limit = max(wait, LONGEST) if rules.release_rate > 0 and wait > 0 else wait
-    if room <= 0 or limit <= LONGEST:
-        limit = min(limit, room)
-    return HoldPlan(wait=min(wait, limit), limit=limit)
+    if room.seconds <= 0 or limit <= LONGEST:
+        limit = min(limit, room.seconds)
+    return HoldPlan(wait=min(wait, limit), limit=limit, why_not=room.why_not if wait else "")

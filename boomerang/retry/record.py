@@ -11,7 +11,7 @@ from twisted.logger import Logger
 from boomerang.metrics import Metrics
 from boomerang.retry.hold import Held
 from boomerang.retry.outcomes import Chance, OutcomeWatcher
-from boomerang.retry.policy import Decision
+from boomerang.retry.policy import Decision, Kind
 from boomerang.retry.request import FailedRequest
 from boomerang.retry.service import DecisionWatcher
 from boomerang.urls import WebUrl
@@ -55,6 +55,8 @@ class DecisionRecord:
         self._metrics.decision(kind, failed.product, decision.endpoint, degraded=degraded)
         if held.seconds:
             self._metrics.held(overshoot=held.overshoot, early=held.early)
+        elif decision.kind is Kind.RETRY and decision.reason:
+            self._metrics.turned_away(decision.reason)
         self._log.info(
             _LINE,
             decision=kind,

@@ -26,6 +26,7 @@ from boomerang.retry.policy import (
     decide,
     decide_without_state,
     is_worth_it,
+    not_held,
     plan_hold,
     second_chance,
 )
@@ -53,11 +54,13 @@ class DecisionWatcher(Protocol):
 class Arrival:
     """How a request came: the addresses by which this host was reached, and one to come back to.
 
-    ``here`` is scheme and host, `None` where nobody knows.
+    ``here`` is scheme and host, `None` where nobody knows. ``party`` is whose request it is, among
+    those who share the places: an account, or an address.
     """
 
     own_origins: frozenset[tuple[str, int]]
-    here: str | None = None
+    here: str | None
+    party: str
 
 
 @frozen
@@ -105,9 +108,9 @@ class RetryService:
         if decision is not None:
             return succeed(self._decided(NOT_HELD, failed, decision, degraded=False))
         not_counted = self._why_not(failed, rules)
-        plan = plan_hold(failed, rules, room=self.hold.longest())
+        plan = plan_hold(failed, rules, room=self.hold.room(arrival.party))
         claimed = self._claim(failed, rules, plan, not_counted)
-        return claimed.addCallback(self._claimed, failed, rules, plan, not_counted, arrival.here)
+        return claimed.addCallback(self._claimed, failed, rules, plan, not_counted, arrival)
 
     def come_back(self, continuation: Continuation, arrival: Arrival) -> Deferred[Decision]:
         """Hold a call further that was told to come back and has come, or send it on."""
@@ -119,7 +122,7 @@ class RetryService:
         plan = HoldPlan(wait=left, limit=left, spent=longest - left)
         decision = second_chance(failed, rules, attempt=continuation.attempt)
         case = _Case(failed, rules, decision, plan, counted_as_held=until, degraded=False)
-        decided = self._hold(case, here=arrival.here, greeted=True)
+        decided = self._hold(case, arrival, greeted=True)
         return decided if isinstance(decided, Deferred) else succeed(decided)
 
     def _why_not(self, failed: FailedRequest, rules: EndpointRules) -> str:
@@ -157,7 +160,7 @@ class RetryService:
         rules: EndpointRules,
         plan: HoldPlan,
         not_counted: str,
-        here: str | None,
+        arrival: Arrival,
     ) -> Decision | Deferred[Decision]:
         claim = claimed.claim
         had_chance = claim.attempt <= rules.attempts + 1
@@ -167,19 +170,22 @@ class RetryService:
             return self._decided(NOT_HELD, failed, decision, degraded=claimed.degraded)
         left = plan.seen_at(claim.hold)
         case = _Case(failed, rules, decision, left, claim.hold, degraded=claimed.degraded)
-        return self._hold(case, here=here, greeted=False)
+        return self._hold(case, arrival, greeted=False)
 
     def _hold(
-        self, case: _Case, *, here: str | None, greeted: bool
+        self, case: _Case, arrival: Arrival, *, greeted: bool
     ) -> Decision | Deferred[Decision]:
         """Hold a call or message for its time; ``greeted``: it was told to wait already."""
-        plan, rules, room = case.plan, case.rules, self.hold.longest()
+        plan, rules, party = case.plan, case.rules, arrival.party
+        vacancy = self.hold.room(party)
+        room = vacancy.seconds
         if plan.limit <= 0 or room <= 0:
-            return self._go(NOT_HELD, case)
+            why_not = plan.why_not if plan.limit <= 0 else vacancy.why_not
+            return self._turn_away(case, party, why_not)
         if rules.probe is None and rules.release_rate <= 0:
-            held = self.hold.wait(min(plan.wait, room))
+            held = self.hold.wait(min(plan.wait, room), party=party)
             return held.addCallbacks(self._go, self._hung_up, (case,), {}, (case.failed,))
-        back = self._way_back(case, here) if plan.wait > room else None
+        back = self._way_back(case, arrival.here) if plan.wait > room else None
         if back is not None and rules.hold_message is not None and not greeted:
             back = evolve(back, message=rules.hold_message)
             return self._decided(NOT_HELD, case.failed, back, degraded=case.degraded)
@@ -192,7 +198,7 @@ class RetryService:
             turn=None if back is None else min(TURN, room),
             waited=plan.spent,
         )
-        held = self.hold.keep(waiting, limit)
+        held = self.hold.keep(waiting, limit, party=party)
         return held.addCallbacks(self._leave_gate, self._hung_up, (case, back), {}, (case.failed,))
 
     def _way_back(self, case: _Case, here: str | None) -> Decision | None:
@@ -203,6 +209,12 @@ class RetryService:
         until = self.wall_clock() + case.plan.limit
         url = self.returns.url(here, Continuation(failed, until, case.decision.attempt))
         return None if url is None else come_back(case.decision, url)
+
+    def _turn_away(self, case: _Case, party: str, why_not: str) -> Decision:
+        """The second chance without a hold: because nothing is held, or there is no room."""
+        if why_not:
+            self.hold.turned_away(party, why_not)
+        return self._go(NOT_HELD, evolve(case, decision=not_held(case.decision, why_not)))
 
     def _leave_gate(self, held: Held, case: _Case, back: Decision | None) -> Decision:
         if back is not None and not held.may_go:

@@ -238,6 +238,8 @@ def _short(raw: object) -> str:
         text = repr(raw)
     except ValueError:  # it has a number of more digits than Python writes
         return "a number too long to show"
+    if "://" in text and set("@?") & set(text):
+        return "an address that may have a secret in it"
     return text if len(text) <= 80 else f"{text[:77]}..."
 
 
@@ -281,6 +283,12 @@ def _contradictions(values: Mapping[str, Any], given: Collection[str]) -> Iterat
     nameless = "librato.token" in given and "librato.user" not in given
     if nameless and values.get("librato.dialect") != "tags":
         yield "librato.token is set, expected librato.user too (AppOptics needs none)"
+    signed = "twilio.auth_token" in given or "twilio.shared_keys" in given
+    if "retry.max_held_per_account" in given and not signed:
+        yield (
+            "retry.max_held_per_account is set, expected twilio.auth_token or twilio.shared_keys"
+            " too: who does not sign can name any account"
+        )
     yield from account_problems(values, given)
     retry = _build(RetrySettings, "retry.", values)
     endpoints, hosts = values.get("endpoint", ()), values.get("allowed_hosts", ())

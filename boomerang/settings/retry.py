@@ -29,6 +29,11 @@ class RetrySettings:
         20_000,
         "how many requests are held; those beyond are redirected at once",
     )
+    max_held_per_account: int | None = setting(
+        integer(1, 1_000_000),
+        None,
+        "how many of them may be of one account; none: all, while no other account wants a place",
+    )
     method: str = setting(choice("GET", "POST"), "POST", "how Twilio asks the failed URL again")
     codes: tuple[str, ...] = setting(
         error_codes(), (), "error codes worth a second chance; none named: all that it may help"

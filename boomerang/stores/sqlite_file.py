@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from typing import Final, TypeVar
 
 from twisted.python.failure import Failure
@@ -146,6 +148,7 @@ class SqliteFile:
         if self._closed:
             raise sqlite3.ProgrammingError("closed")
         if self._connection is None:
+            self._create()
             connection = sqlite3.connect(
                 self._path,
                 timeout=_BUSY_MS / 1000,
@@ -162,6 +165,15 @@ class SqliteFile:
                 raise
             self._connection, self._durable = connection, False
         return self._connection
+
+    def _create(self) -> None:
+        """Make a new file its owner's alone: SQLite would let others read it, callbacks and all.
+
+        One that is there is never opened so: to close it would end SQLite's own locks on it
+        (https://www.sqlite.org/howtocorrupt.html, 2.2). What is wrong, SQLite says better.
+        """
+        with suppress(OSError):
+            os.close(os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
 
     def close(self) -> None:
         """Close the file for good: what still waits for the thread must not open it again."""

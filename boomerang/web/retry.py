@@ -34,7 +34,7 @@ class RetryRoute:
     @route(app, "/retry", "GET", "POST")
     def retry(self, request: GuardedRequest) -> Deferred[Reply]:
         failed = self._admit(request)
-        arrival = self._arrival(request)
+        arrival = self._arrival(request, failed)
         request.forget_parameters()
         resumed = self._resumed(failed, arrival)
         if resumed is not None:
@@ -45,7 +45,7 @@ class RetryRoute:
     @route(app, PATH, "GET", "POST")
     def come_back(self, request: GuardedRequest) -> Deferred[Reply]:
         continuation = self._admit_return(request)
-        arrival = self._arrival(request)
+        arrival = self._arrival(request, continuation.failed)
         request.forget_parameters()
         return self.service.come_back(continuation, arrival).addCallback(as_reply)
 
@@ -85,9 +85,11 @@ class RetryRoute:
         except (BadRequest, BadForm, BadToken):
             return None
 
-    def _arrival(self, request: GuardedRequest) -> Arrival:
+    def _arrival(self, request: GuardedRequest, failed: FailedRequest) -> Arrival:
         return Arrival(
-            own_origins=self.trust.own_origins(request), here=self.trust.own_address(request)
+            own_origins=self.trust.own_origins(request),
+            here=self.trust.own_address(request),
+            party=self.trust.party(request, failed.account_sid),
         )
 
 

@@ -47,7 +47,7 @@ class Signed:
 
     ``bases`` are the scheme and host under which Twilio may know this host, ``target`` is the
     request target as it was sent, ``form`` the fields of a form body in any order, ``body`` the raw
-    body (only looked at where the query has its hash), ``signature`` and ``settings`` the headers.
+    body (which needs its hash in the query), ``signature`` and ``settings`` the headers.
     """
 
     bases: Sequence[str]
@@ -114,9 +114,15 @@ def _setting(part: str) -> tuple[str, str]:
 
 
 def _body_unchanged(signed: Signed) -> bool:
-    """Twilio puts the hash of a JSON body into the query, and signs the URL alone."""
-    if "bodySHA256=" not in signed.target or signed.form:
+    """Twilio puts the hash of a JSON body into the query, and signs the URL alone.
+
+    Without a hash there is no such body: with the signature of a GET that somebody has seen, any
+    body could be sent, and the relay would sign it anew for the app.
+    """
+    if signed.form:
         return True
+    if "bodySHA256=" not in signed.target:
+        return not signed.body
     hashes = parse_qs(signed.target.partition("?")[2]).get("bodySHA256", [])
     return hashes == [sha256(signed.body).hexdigest()]
 

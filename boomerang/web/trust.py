@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import lru_cache
+from ipaddress import ip_address, ip_network
 from typing import Final
 
 from attrs import frozen
@@ -71,6 +72,16 @@ class Trust:
         """Whether a host may be sent anything."""
         return not self.allowed_hosts or host_allowed(host, self.allowed_hosts)
 
+    def party(self, request: GuardedRequest, account_sid: str) -> str:
+        """Whose request this is, for what is shared out: the account's that signed it.
+
+        Who does not sign can name any account. What such a one cannot choose is the address that
+        it comes from, the proxy's if there is one: forwarding headers can be made up.
+        """
+        if self.keys:
+            return account_sid
+        return neighbourhood(getattr(request.getClientAddress(), "host", None) or "")
+
     def own_origins(self, request: GuardedRequest) -> frozenset[tuple[str, int]]:
         """The addresses by which this host is known: ``public_url``, else what was asked for."""
         bases = (self.public_url,) if self.public_url else _bases(host_header(request))
@@ -93,6 +104,18 @@ class Trust:
 def host_header(request: GuardedRequest) -> str:
     """The name that the client called this host by, empty if it named none or several."""
     return request.single(b"host") or ""
+
+
+@lru_cache(maxsize=1024)
+def neighbourhood(host: str) -> str:
+    """An address; of IPv6 its first 64 bits, all of which one customer has."""
+    try:
+        found = ip_address(host)
+    except ValueError:
+        return host
+    if found.version == 4 or found.ipv4_mapped is not None:
+        return host
+    return str(ip_network((found, 64), strict=False))
 
 
 @lru_cache(maxsize=256)

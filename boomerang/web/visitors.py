@@ -9,7 +9,7 @@ from base64 import b64decode
 from collections import OrderedDict
 from collections.abc import Callable
 from hashlib import blake2b
-from ipaddress import IPv6Address, ip_address
+from ipaddress import ip_address
 from typing import Final
 
 from attrs import define, field, frozen
@@ -20,6 +20,7 @@ from werkzeug.security import check_password_hash
 from boomerang.threads import Run
 from boomerang.web.reply import Refused
 from boomerang.web.request import GuardedRequest
+from boomerang.web.trust import neighbourhood
 
 MOST_WRONG: Final = 10
 """Wrong passwords that an address may send one after the other."""
@@ -174,12 +175,5 @@ def _is_loopback(address: IAddress) -> bool:
 
 
 def _who(address: IAddress) -> str:
-    """Whom to count as one: an address, of IPv6 the network that one customer has (/64)."""
-    host = getattr(address, "host", "")
-    try:
-        found = ip_address(host)
-    except ValueError:
-        return str(host)
-    if isinstance(found, IPv6Address) and found.ipv4_mapped is None:
-        return str(int(found) >> 64)
-    return str(found)
+    """Whom to count as one."""
+    return neighbourhood(str(getattr(address, "host", "")))

@@ -29,6 +29,7 @@ OF_SERVICE = [
     "BoomerangStoreDegraded",
     "BoomerangNothingReleased",
     "BoomerangOvershoot",
+    "BoomerangNotHeld",
 ]
 
 

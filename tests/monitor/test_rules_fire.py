@@ -66,6 +66,10 @@ def held(values: str) -> Series:
     return {"boomerang_held_requests": values}
 
 
+def unheld(reason: str, values: str) -> Series:
+    return {f'boomerang_unheld_requests_total{{reason="{reason}"}}': values}
+
+
 def overshoot(**by_bound: str) -> Series:
     """The histogram, from the values of some of its buckets (``le_0_5``)."""
     bounds = {name.removeprefix("le_").replace("_", "."): each for name, each in by_bound.items()}
@@ -102,6 +106,7 @@ WELL: Final[Series] = {
     **last_run("lazy", "0+60x60"),
     **expiry("web", f"{90 * DAY}x60"),
     **expiry("cloud", f"{90 * DAY}x60"),
+    **unheld("full", "0x60"),
     **notified("delivered", "0+1x60"),
     **notified("failed", "0x60"),
     **notified("dropped", "0x60"),
@@ -182,6 +187,7 @@ LOST = "BoomerangCallLost warning"
 MANY_LOST = "BoomerangCallsLost critical"
 STUCK = "BoomerangNothingReleased critical"
 LATE = "BoomerangOvershoot warning"
+NOT_HELD = "BoomerangNotHeld warning"
 EXPIRES_SOON = "BoomerangCertificateExpires warning web"
 EXPIRES_NOW = "BoomerangCertificateExpires critical web"
 
@@ -355,6 +361,8 @@ CASES: list[tuple[str, Series, str, list[str]]] = [
         "15m",
         [LATE],
     ),
+    ("not-held", unheld("full", "0x9 0+1x50"), "12m", [NOT_HELD]),
+    ("not-held-once", unheld("share", "0x9 3x50"), "25m", []),
     (
         "one-of-a-thousand-late",
         overshoot(le_0_5="0+10x60", le_1="0+999x60", le_2_5="0+1000x60", Inf="0+1000x60"),

@@ -74,10 +74,15 @@ def queued(callback: Callback, *, attempts: int = 0) -> Queued:
 
 
 async def attempt(
-    outbound: Outbound, what: Queued, *, tokens: tuple[str, ...] = ("12345",), timeout: float = 5
+    outbound: Outbound,
+    what: Queued,
+    *,
+    tokens: tuple[str, ...] = ("12345",),
+    timeout: float = 5,
+    allowed_hosts: tuple[str, ...] = (),
 ) -> Outcome:
     signers = Signers(tokens, {}, notes=MemoryNotes(Clock()))
-    return await Delivery(outbound, signers, timeout, lambda: 0.0).attempt(what)
+    return await Delivery(outbound, signers, timeout, lambda: 0.0, allowed_hosts).attempt(what)
 
 
 async def test_post() -> None:
@@ -111,6 +116,17 @@ async def test_unsigned() -> None:
     async with running() as (app, url, outbound):
         await attempt(outbound, queued(a_callback(url=url)), tokens=())
     assert app.requests[0]["X-Twilio-Signature"] is None
+
+
+async def test_host_that_is_not_allowed() -> None:
+    """Nothing is sent to a host that the settings do not allow now, whatever the store says."""
+    async with running() as (app, url, outbound):
+        what = queued(a_callback(url=url))
+        refused = await attempt(outbound, what, allowed_hosts=("*.example.com",))
+        taken = await attempt(outbound, what, allowed_hosts=("127.0.0.1",))
+    assert refused == Outcome(Verdict.NEVER, "allowed_hosts does not name its host")
+    assert taken.verdict is Verdict.DELIVERED
+    assert len(app.requests) == 1
 
 
 async def test_counted() -> None:

@@ -51,6 +51,8 @@ RETRY: Final = f"{HERE}/retry"
 OWN: Final = frozenset({("boomerang.example.com", 443)})
 
 SECOND_CHANCE: Final = Decision(Kind.RETRY, 1, "", url=APP)
+UNHELD: Final = Decision(Kind.RETRY, 1, "full", url=APP)
+"""That which comes at once, since there is no room."""
 
 EPOCH: Final = 1_800_000_000.0
 """What the wall clock says when the other one stands at 0."""
@@ -150,6 +152,7 @@ class Process:
         *,
         notes: NoteStore | None = None,
         max_held: int = 100,
+        max_each: int | None = None,
         endpoints: Sequence[Endpoint] = (),
         **settings: Any,
     ) -> None:
@@ -180,7 +183,7 @@ class Process:
         self.service = RetryService(
             book=RuleBook(RetrySettings(**settings), endpoints),
             store=failsafe,
-            hold=Hold(clock, max_held=max_held),
+            hold=Hold(clock, max_held=max_held, max_each=max_each),
             gate=Gate(clock, ask=self.app.ask, random=lambda: 0.5),
             circuits=self.circuits,
             outcomes=self.outcomes,
@@ -195,13 +198,15 @@ class Process:
     def found(self) -> Mapping[tuple[str, int], bool]:
         return self.monitor
 
-    def ask(self, failed: FailedRequest, *, here: str | None = HERE) -> Deferred[Decision]:
+    def ask(
+        self, failed: FailedRequest, *, here: str | None = HERE, party: str = "AC1"
+    ) -> Deferred[Decision]:
         """A fallback request of Twilio's."""
-        return self.service.answer(failed, Arrival(own_origins=OWN, here=here))
+        return self.service.answer(failed, Arrival(own_origins=OWN, here=here, party=party))
 
     def return_(self, told: Decision, *, sid: str = "CA1") -> Deferred[Decision]:
         """A call that comes back as it was told to."""
-        return self.service.come_back(self.read(told, sid=sid), Arrival(OWN, HERE))
+        return self.service.come_back(self.read(told, sid=sid), Arrival(OWN, HERE, "AC1"))
 
     def read(self, told: Decision, *, sid: str = "CA1") -> Continuation:
         """What the way back says."""
@@ -230,8 +235,8 @@ class Case(SynchronousTestCase):
         self.watcher = self.process.watcher
         self.app = self.process.app
 
-    def ask(self, failed: FailedRequest) -> Deferred[Decision]:
-        return self.process.ask(failed)
+    def ask(self, failed: FailedRequest, *, party: str = "AC1") -> Deferred[Decision]:
+        return self.process.ask(failed, party=party)
 
     def answered(self, failed: FailedRequest) -> Decision:
         """The answer to a request that is not held."""

@@ -18,7 +18,7 @@ class HoldTests(SynchronousTestCase):
         self.hold = Hold(self.clock, max_held=3)
 
     def wait(self, seconds: float) -> Deferred[Held]:
-        return self.hold.wait(seconds)
+        return self.hold.wait(seconds, party="AC1")
 
     def test_until_its_instant(self) -> None:
         """A request is held for as long as it was asked for, and not a moment less."""
@@ -70,22 +70,22 @@ class HoldTests(SynchronousTestCase):
     def test_longest(self) -> None:
         """A request may be held for up to fourteen seconds: Twilio's fifteen, less the way."""
         assert LONGEST == 14.0
-        assert self.hold.longest() == LONGEST
+        assert self.hold.room("AC1").seconds == LONGEST
 
     def test_full(self) -> None:
         """With ``max_held`` held, another may not be held at all, until one has left."""
         first, *others = (self.wait(8.0) for _ in range(3))
-        assert self.hold.longest() == 0.0
+        assert self.hold.room("AC1").seconds == 0.0
         first.cancel()
         self.failureResultOf(first, CancelledError)
-        assert self.hold.longest() == LONGEST
+        assert self.hold.room("AC1").seconds == LONGEST
         self.clock.advance(8.0)
         for held in others:
             self.successResultOf(held)
 
     def test_no_room(self) -> None:
         """Where there is no room at all, nothing may be held."""
-        assert Hold(self.clock, max_held=0).longest() == 0.0
+        assert Hold(self.clock, max_held=0).room("AC1").seconds == 0.0
 
     def test_released(self) -> None:
         """Shutting down, whatever is still held after the grace is released, and knows it."""
@@ -102,17 +102,17 @@ class HoldTests(SynchronousTestCase):
     def test_shutting_down(self) -> None:
         """Shutting down, a new request may be held until the grace is over, and no longer."""
         self.hold.release_within(5.0)
-        assert self.hold.longest() == 5.0
+        assert self.hold.room("AC1").seconds == 5.0
         self.clock.advance(3.5)
-        assert self.hold.longest() == 1.5
+        assert self.hold.room("AC1").seconds == 1.5
         self.clock.advance(3.5)
-        assert self.hold.longest() == 0.0
+        assert self.hold.room("AC1").seconds == 0.0
 
     def test_shutting_down_full(self) -> None:
         """Shutting down does not make room."""
         waits = [self.wait(1.0) for _ in range(3)]
         self.hold.release_within(5.0)
-        assert self.hold.longest() == 0.0
+        assert self.hold.room("AC1").seconds == 0.0
         self.clock.advance(1.0)
         for held in waits:
             self.successResultOf(held)
@@ -133,7 +133,7 @@ class HoldTests(SynchronousTestCase):
         self.hold.release_within(0)
         self.clock.advance(0)
         assert self.successResultOf(held).early
-        assert self.hold.longest() == 0.0
+        assert self.hold.room("AC1").seconds == 0.0
 
     def test_no_delay(self) -> None:
         """A second, longer grace does not."""
@@ -141,7 +141,7 @@ class HoldTests(SynchronousTestCase):
         self.hold.release_within(2.0)
         self.clock.advance(1.0)
         self.hold.release_within(5.0)
-        assert self.hold.longest() == 1.0
+        assert self.hold.room("AC1").seconds == 1.0
         self.clock.advance(1.0)
         assert self.successResultOf(held).early
 
@@ -149,7 +149,7 @@ class HoldTests(SynchronousTestCase):
         """A request may be held for something else than a time; that may come before or after."""
         for seconds, overshoot in ((3.0, 0.0), (8.5, 0.5)):
             waiting: Deferred[bool] = Deferred()
-            held = self.hold.keep(waiting, 8.0)
+            held = self.hold.keep(waiting, 8.0, party="AC1")
             assert len(self.hold) == 1
             self.clock.advance(seconds)
             self.assertNoResult(held)
@@ -160,19 +160,19 @@ class HoldTests(SynchronousTestCase):
 
     def test_already_there(self) -> None:
         """What is there already is not waited for."""
-        held = self.hold.keep(succeed(True), 8.0)
+        held = self.hold.keep(succeed(True), 8.0, party="AC1")
         assert self.successResultOf(held) == Held(seconds=0.0, overshoot=0.0, early=False)
         assert len(self.hold) == 0
 
     def test_not_yet(self) -> None:
         """It may end without the request's being free to go."""
-        held = self.successResultOf(self.hold.keep(succeed(False), 8.0))
+        held = self.successResultOf(self.hold.keep(succeed(False), 8.0, party="AC1"))
         assert held == Held(seconds=0.0, overshoot=0.0, early=False, may_go=False)
 
     def test_something_else_while_shutting_down(self) -> None:
         """Shutting down, it is waited for no longer, and what is held may go."""
         cancelled: list[Deferred[bool]] = []
-        held = self.hold.keep(Deferred(cancelled.append), 60.0)
+        held = self.hold.keep(Deferred(cancelled.append), 60.0, party="AC1")
         self.hold.release_within(2.0)
         self.clock.advance(2.0)
         assert self.successResultOf(held) == Held(seconds=2.0, overshoot=0.0, early=True)
@@ -193,4 +193,4 @@ def test_longest_while_stopping() -> None:
     """However long the grace, a request is not held longer than Twilio waits."""
     hold = Hold(Clock(), max_held=1)
     hold.release_within(3600)
-    assert hold.longest() == LONGEST
+    assert hold.room("AC1").seconds == LONGEST

@@ -9,6 +9,7 @@ import pytest
 
 from boomerang.endpoints.fallback import Document, Fallback, Redirect
 from boomerang.endpoints.rules import EndpointRules, rules_for
+from boomerang.retry.hold import Room
 from boomerang.retry.policy import (
     CODE,
     DEAD,
@@ -490,8 +491,16 @@ def test_plans(settings: dict[str, Any], sid: str, room: float, wait: float, lim
 
     Where others may have to go first, there is time for that beyond the wait.
     """
-    planned = plan_hold(failure(sid=sid), ruled(**settings), room=room)
+    planned = plan_hold(failure(sid=sid), ruled(**settings), room=Room(room))
     assert planned == HoldPlan(wait=wait, limit=limit)
+
+
+@pytest.mark.parametrize(("wait", "why_not"), [(8.0, "full"), (0.0, "")])
+def test_plan_without_room(wait: float, why_not: str) -> None:
+    """Where there is no room the plan says why, unless nothing would have been held anyway."""
+    planned = plan_hold(failure(), ruled(wait=wait), room=Room(0.0, "full"))
+    assert planned == HoldPlan(wait=0.0, limit=0.0, why_not=why_not)
+    assert planned.seen_at(5.0) == HoldPlan(wait=0.0, limit=0.0, why_not=why_not)
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import pytest
-from attrs import define, field
+from attrs import define, evolve, field
 from twisted.logger import LogEvent, LogLevel, capturedLogs
 
 from boomerang.logs import message
@@ -263,6 +263,21 @@ def test_counted(
     instruments = metrics()
     DecisionRecord(instruments, named).decided(failed, decision, held=held, degraded=degraded)
     assert increased(instruments) == counted
+
+
+@pytest.mark.parametrize("why", ["full", "share", "account"])
+def test_not_held(why: str) -> None:
+    """A second chance that was given at once, since there was no room, says why."""
+    instruments, decision = metrics(), evolve(RETRY, reason=why)
+    with capturedLogs() as events:
+        DecisionRecord(instruments, named).decided(
+            failure(CallSid=CA), decision, held=NOT_HELD, degraded=False
+        )
+    assert f"held=0.0 reason={why} degraded=no" in message(events[0])
+    assert increased(instruments) == {
+        "boomerang_decisions_total{retry,voice,unknown}": 1.0,
+        f"boomerang_unheld_requests_total{{{why}}}": 1.0,
+    }
 
 
 def test_hanging_up_counted() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from attrs import evolve
 from twisted.internet.defer import CancelledError, Deferred, fail, succeed
 
 from boomerang.retry.hold import Held
@@ -13,6 +14,7 @@ from tests.retry.serving import (
     RETRY,
     SECOND_CHANCE,
     SORRY,
+    UNHELD,
     Case,
     Scripted,
     Told,
@@ -273,7 +275,7 @@ class RoomTests(Case):
     def test_full(self) -> None:
         """One too many is sent back at once, and its next failure is the second all the same."""
         held = [self.ask(failure(sid=sid)) for sid in ("CA1", "CA2")]
-        assert self.answered(failure(sid="CA3")) == SECOND_CHANCE
+        assert self.answered(failure(sid="CA3")) == UNHELD
         assert self.watcher.told[0].held == NOT_HELD
         assert self.answered(failure(sid="CA3")).attempt == 2
         self.clock.advance(8.0)
@@ -287,7 +289,7 @@ class RoomTests(Case):
         What fails after that is no further repeat, though the first one is still held.
         """
         held = [self.ask(failure(sid=sid)) for sid in ("CA1", "CA2")]
-        assert self.answered(failure(sid="CA1")) == SECOND_CHANCE
+        assert self.answered(failure(sid="CA1")) == UNHELD
         assert self.answered(failure(sid="CA1")) == Decision(Kind.GIVE_UP, 2, "repeated")
         self.clock.advance(8.0)
         assert [self.successResultOf(answer).attempt for answer in held] == [1, 1]
@@ -301,11 +303,41 @@ class RoomTests(Case):
         for claimed in claims:
             claimed.callback(Claim(attempt=1, hold=8.0, round=1))
         self.assertNoResult(first)
-        assert self.successResultOf(second) == SECOND_CHANCE
+        assert self.successResultOf(second) == UNHELD
         self.clock.advance(0)
         assert store.released == [Marked(gone.identity, gone.call)]
         self.clock.advance(8.0)
         self.successResultOf(first)
+
+
+class ShareTests(Case):
+    """One account's storm does not cost another's callers the hold."""
+
+    def test_fair_shares(self) -> None:
+        """Once places are few, who has more than a share is sent back at once, and told why."""
+        self.use(max_held=8)
+        storm = [self.ask(failure(sid=f"CA{number}")) for number in range(6)]
+        other = self.ask(failure(sid="CA6"), party="AC2")
+        assert self.answered(failure(sid="CA7")) == evolve(UNHELD, reason="share")
+        assert self.answered(failure(sid="CA7")).attempt == 2
+        another = self.ask(failure(sid="CA8"), party="AC2")
+        self.clock.advance(8.0)
+        for answer in (*storm, other, another):
+            assert self.successResultOf(answer) == SECOND_CHANCE
+
+    def test_most_of_an_account(self) -> None:
+        """An account has no more than the settings say, however many places are free."""
+        self.use(max_held=8, max_each=1)
+        held = self.ask(failure(sid="CA1"))
+        assert self.answered(failure(sid="CA2")) == evolve(UNHELD, reason="account")
+        held.cancel()
+        self.failureResultOf(held, CancelledError)
+        assert self.held(failure(sid="CA3")) == SECOND_CHANCE
+
+    def test_no_wait(self) -> None:
+        """Where nothing would be held, nobody is told that there is no room."""
+        self.use(max_held=0, wait=0.0)
+        assert self.answered(failure()) == SECOND_CHANCE
 
 
 class ShutdownTests(Case):

@@ -10,7 +10,7 @@ from boomerang.retry.hold import Held
 from boomerang.retry.policy import Decision, Kind
 from boomerang.retry.service import NOT_HELD
 from boomerang.stores.interfaces import Claim, Marked
-from tests.retry.serving import PROBE, SECOND_CHANCE, Case, Scripted, failure
+from tests.retry.serving import PROBE, SECOND_CHANCE, UNHELD, Case, Scripted, failure
 
 GIVEN_UP = Decision(Kind.GIVE_UP, 2, "repeated")
 
@@ -109,7 +109,7 @@ class ProbeTests(Case):
         """One for whom there is no room is sent back at once."""
         self.use(probe=PROBE, max_held=1)
         held = self.ask(failure(sid="CA1"))
-        assert self.answered(failure(sid="CA2")) == SECOND_CHANCE
+        assert self.answered(failure(sid="CA2")) == UNHELD
         assert self.answered(failure(sid="CA2")) == GIVEN_UP
         self.app.awake = True
         assert self.after(held, 1.0) == SECOND_CHANCE

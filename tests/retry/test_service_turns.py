@@ -20,6 +20,7 @@ from tests.retry.serving import (
     OWN,
     PROBE,
     SECOND_CHANCE,
+    UNHELD,
     Case,
     Process,
     Scripted,
@@ -265,13 +266,13 @@ class ElsewhereTests(Turns):
     def test_clocks(self) -> None:
         """Where the clocks differ, nobody is held for longer than the settings say."""
         continuation = Continuation(failure(), until=EPOCH + 86400.0, attempt=1)
-        answer = self.service.come_back(continuation, Arrival(OWN, HERE))
+        answer = self.service.come_back(continuation, Arrival(OWN, HERE, "AC1"))
         assert self.process.read(self.turn(answer)).until == EPOCH + LIMIT
 
     def test_clocks_the_other_way(self) -> None:
         """If it seems to be long over, the call goes at once."""
         continuation = Continuation(failure(), until=EPOCH - 86400.0, attempt=1)
-        answer = self.service.come_back(continuation, Arrival(OWN, HERE))
+        answer = self.service.come_back(continuation, Arrival(OWN, HERE, "AC1"))
         assert self.successResultOf(answer) == SECOND_CHANCE
 
 
@@ -283,7 +284,7 @@ class RoomTests(Turns):
         self.use(probe=PROBE, hold_limit=LIMIT, max_held=1)
         told = self.turn(self.ask(failure()))
         other = self.ask(failure(sid="CA2"))
-        assert self.successResultOf(self.back(told)) == SECOND_CHANCE
+        assert self.successResultOf(self.back(told)) == UNHELD
         assert self.answered(failure()) == GIVEN_UP
         other.cancel()
         self.failureResultOf(other, CancelledError)
@@ -292,7 +293,7 @@ class RoomTests(Turns):
     def test_full_from_the_start(self) -> None:
         """One that finds no room when it fails is not held at all."""
         self.use(probe=PROBE, hold_limit=LIMIT, max_held=0)
-        assert self.answered(failure()) == SECOND_CHANCE
+        assert self.answered(failure()) == UNHELD
         assert self.answered(failure()) == GIVEN_UP
 
     def test_shutting_down(self) -> None:
@@ -352,7 +353,7 @@ class RateTests(Turns):
 
     def setUp(self) -> None:
         super().setUp()
-        self.use(probe=PROBE, hold_limit=LIMIT, release_rate=2.0)
+        self.use(probe=PROBE, hold_limit=LIMIT, release_rate=2.0, max_held=1000)
         self.gone: list[tuple[str, float]] = []
 
     def call(self, sid: str) -> None:
@@ -371,7 +372,7 @@ class RateTests(Turns):
         answer.addCallback(decided)
 
     def come_back(self, continuation: Continuation, sid: str) -> None:
-        self.follow(self.service.come_back(continuation, Arrival(OWN, HERE)), sid)
+        self.follow(self.service.come_back(continuation, Arrival(OWN, HERE, "AC1")), sid)
 
     def test_first_come(self) -> None:
         """Those that came first go first, however often they had to come back meanwhile.

@@ -42,6 +42,7 @@ ALL: list[tuple[str, str, str, object]] = [
     ("retry.attempts", "2", "2", 2),
     ("retry.rounds", "5", "5", 5),
     ("retry.max_held", "7", "7", 7),
+    ("retry.max_held_per_account", "5", "5", 5),
     ("retry.method", "GET", '"GET"', "GET"),
     ("retry.codes", "11200, 11205", '[11200, "11205"]', ("11200", "11205")),
     ("retry.probe", "https://a.com/up", '"https://a.com/up"', "https://a.com/up"),
@@ -87,6 +88,7 @@ PAIRS = {
     "status.password": {"status.user": "x"},
     "status.password_hash": {"status.user": "x"},
     "librato.token": {"librato.user": "x"},
+    "retry.max_held_per_account": {"twilio.auth_token": "x"},
     "account.api_key": {"account.api_secret": "x"},
     "account.api_secret": {"account.api_key": SK},
     "account.audit_every": {
@@ -154,6 +156,7 @@ def test_defaults() -> None:
         "attempts": 1,
         "rounds": 10,
         "max_held": 20_000,
+        "max_held_per_account": None,
         "method": "POST",
         "codes": (),
         "probe": None,
@@ -381,6 +384,11 @@ def test_forms_in_file(file: str, name: str | None, value: object) -> None:
         (
             Sources(environment={"LIBRATO_TOKEN": "hunter2"}),
             "librato.token is set, expected librato.user too (AppOptics needs none)",
+        ),
+        (
+            Sources(options={"retry.max_held_per_account": 5}),
+            "retry.max_held_per_account is set, expected twilio.auth_token or twilio.shared_keys"
+            " too: who does not sign can name any account",
         ),
         (
             Sources(options={"librato.url": "HTTP://librato.example.com/v1"}),

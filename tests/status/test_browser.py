@@ -50,7 +50,7 @@ STATES = (
             ("#checks .level-0", "up network"),
             ("#checks .level-1", "up app"),
             ("#endpoints", "/voice/:step"),
-            ("#decisions", "Nothing has failed yet."),
+            ("#decisions", "No decision yet."),
         ),
     ),
     State(

@@ -141,9 +141,9 @@ def test_process(given: dict[str, Any], level: str, sentence: str, since: float 
             None,
         ),
         (
-            [account("down", f"{GAPS_FOUND}2 missing")],
+            [account("down", f"{GAPS_FOUND}: 2 missing")],
             "warn",
-            "Not all of the account points here: 2 missing",
+            f"Not all of the account points here: {GAPS_FOUND}: 2 missing",
             None,
         ),
     ],

@@ -368,6 +368,19 @@ def test_file_is_kept(path: Path, clock: WallClock) -> None:
         file.close()
 
 
+def test_file_is_the_owners_alone(path: Path, clock: WallClock) -> None:
+    """What is new is readable for its owner alone: callbacks have numbers and texts of people.
+
+    What is there already is left as somebody has set it.
+    """
+    for mode in (0o600, 0o640):
+        opened = SqliteFile(str(path), wall_clock=clock)
+        opened.open()
+        assert {each.stat().st_mode & 0o777 for each in path.parent.iterdir()} == {mode}
+        opened.close()
+        path.chmod(0o640)
+
+
 def test_holds_outlive_the_process(path: Path, clock: WallClock) -> None:
     """A repeat after a restart is released at the instant that was promised before."""
     for seconds, hold in ((0.0, 8.0), (3.0, 5.0)):

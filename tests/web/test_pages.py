@@ -194,7 +194,7 @@ class TestHealth:
 
 
 async def _waiting(hold: Hold) -> None:
-    await hold.wait(8)
+    await hold.wait(8, party="AC1")
 
 
 class TestMetrics:

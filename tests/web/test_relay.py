@@ -196,6 +196,17 @@ def test_signed_json() -> None:
     assert callback.body == body.encode()
 
 
+@pytest.mark.parametrize("kind", ["application/json", "application/x-www-form-urlencoded"])
+def test_body_that_nobody_signed(kind: str) -> None:
+    """Who has seen a signed GET cannot send a body of their own with its signature."""
+    bench = Relayed(tokens=("token",))
+    header = signature(BASE + RELAY, {}, token="token")
+    forged = request("POST", RELAY, [("Content-Type", kind), header], b'{"CallStatus": "forged"}')
+    assert bench.ask(request("GET", RELAY, [header])) == THERE
+    assert bench.ask(forged).status == 403
+    assert len(bench.stored()) == 1
+
+
 def test_signed_with_shared_key() -> None:
     """A shared key is remembered with its name and algorithm."""
     bench = Relayed(tokens=("token",), shared={"SK1": "secret"})

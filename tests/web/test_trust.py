@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import pytest
+from twisted.internet.address import IPv4Address, IPv6Address, UNIXAddress
+from twisted.internet.interfaces import IAddress
 
 from tests.web.driving import (
     FIELDS,
     NO_STORE,
+    STRANGER,
     TEXT,
     Answer,
     Daemon,
@@ -257,3 +260,61 @@ class TestOwnAddresses:
         daemon = Daemon(BOOMERANG_RETRY_WAIT="0")
         answer = daemon.ask(post("/retry", FIELDS, [("Host", host)]))
         assert answer.headers["Boomerang-Decision"] == "retry; attempt=1"
+
+
+class TestShares:
+    """Which requests are one party's: with four places three are many, and half is a share."""
+
+    def is_shared_out(
+        self,
+        one: tuple[str, IAddress],
+        other: tuple[str, IAddress],
+        *,
+        more: tuple[tuple[str, str], ...] = (),
+        token: str = "",
+    ) -> bool:
+        """Whether account and address ``one``, with half of the places, give way to the other."""
+        daemon = Daemon(
+            BOOMERANG_RETRY_MAX_HELD="4", BOOMERANG_PUBLIC_URL=PUBLIC, TWILIO_AUTH_TOKEN=token
+        )
+        for number, (account, peer) in enumerate([one, one, other, one]):
+            fields = {**FIELDS, "AccountSid": account, "CallSid": f"CA{number}"}
+            own = [signature(f"{PUBLIC}/retry", fields, token=token)] if token else []
+            connection = daemon.connect(peer=peer)
+            connection.send(post("/retry", fields, [*own, *more]))
+        if not connection.received:
+            return False
+        assert connection.answer().headers["Boomerang-Decision"] == "retry; attempt=1"
+        assert daemon.count('boomerang_unheld_requests_total{reason="share"}') == 1
+        return True
+
+    @pytest.mark.parametrize(
+        ("one", "other", "shared"),
+        [
+            ("198.51.100.1", "198.51.100.2", True),
+            ("198.51.100.1", "198.51.100.1", False),
+            ("2001:db8::1", "2001:db8:0:1::1", True),
+            ("2001:db8::1", "2001:db8::ffff:1", False),
+            ("::ffff:198.51.100.1", "::ffff:198.51.100.2", True),
+        ],
+    )
+    def test_unsigned(self, one: str, other: str, shared: bool) -> None:
+        """Where nobody signs it is the address that counts, not the account that anyone can name.
+
+        Nor does it count what a forwarding header says.
+        """
+        there = [IPv6Address("TCP", host, 1) for host in (one, other)]
+        forged = (("X-Forwarded-For", "203.0.113.9"),)
+        assert self.is_shared_out(("AC1", there[0]), ("AC1", there[1]), more=forged) == shared
+        assert self.is_shared_out(("AC1", there[0]), ("AC2", there[1])) == shared
+
+    def test_signed(self) -> None:
+        """Where requests are signed it is the account, wherever they come from."""
+        elsewhere = IPv4Address("TCP", "198.51.100.7", 1)
+        assert self.is_shared_out(("AC1", STRANGER), ("AC2", STRANGER), token=TOKEN)
+        assert not self.is_shared_out(("AC1", STRANGER), ("AC1", elsewhere), token=TOKEN)
+
+    def test_no_address(self) -> None:
+        """Who comes over a socket of this machine's file system is one party."""
+        here = UNIXAddress(None)
+        assert not self.is_shared_out(("AC1", here), ("AC2", here))

@@ -28,6 +28,7 @@ def of_service(settings: Settings, checks: Sequence[Check], series: Series) -> I
     yield _degraded(series)
     yield _stuck(series)
     yield _late(series)
+    yield _unheld(series)
     if checks:
         yield _stale(settings, checks, series)
     if any(check.url.lower().startswith("https:") for check in checks):
@@ -138,6 +139,22 @@ def _late(series: Series) -> Rule:
         description=(
             "On {{ $labels.instance }} one of a hundred held requests is answered"
             " {{ $value | humanizeDuration }} after its time: the machine is too busy."
+        ),
+        runbook_url=RUNBOOKS,
+    )
+
+
+def _unheld(series: Series) -> Rule:
+    unheld = series("boomerang_unheld_requests_total", span=600)
+    return Rule(
+        alert="BoomerangNotHeld",
+        expr=f"sum without (reason) (increase({unheld})) > 0",
+        wait=0,
+        severity=WARNING,
+        summary="calls get their second chance without the wait",
+        description=(
+            "{{ $labels.instance }} had no place to hold some requests in the last ten minutes, and"
+            " redirected them at once: an app that needs seconds to wake up fails them again."
         ),
         runbook_url=RUNBOOKS,
     )
