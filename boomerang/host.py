@@ -17,6 +17,7 @@ from boomerang.retry.hold import Hold
 from boomerang.settings import Settings
 from boomerang.stores.failsafe import FailsafeStore
 from boomerang.systemd import SystemdService
+from boomerang.web.limits import FIRST_BYTES
 from boomerang.web.pages import Life
 from boomerang.web.site import GuardedSite
 
@@ -106,6 +107,8 @@ class Host(MultiService):
         self._life.stopping = True
         self._systemd.stopping()
         await self._listening.stopService()
+        if self._site.has_newcomers:
+            await deferLater(self._reactor, FIRST_BYTES)
         held = len(self._hold)
         if held:
             self._log.info(

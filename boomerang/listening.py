@@ -67,9 +67,11 @@ class Listening(Service):
             _log.info("listening on {address}", address=spelled(port.getHost()))
 
     def stopService(self) -> Deferred[None]:
-        """Accept no more; fires when the sockets are closed."""
+        """Accept who waits, and then no more; fires when the sockets are closed."""
         super().stopService()
         ports, self.ports = self.ports, []
+        for port in ports:
+            self._door.let_all_in(port)
         closed = gatherResults([maybeDeferred(port.stopListening) for port in ports])
         return closed.addCallback(lambda _: None)
 

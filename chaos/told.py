@@ -14,9 +14,9 @@ from chaos.judge import LATE
 SOON: Final = 0.2
 """Seconds by which an answer may be early; requests are timed from where they are sent."""
 
-CLOSE: Final = 0.25
-"""Seconds before SIGTERM in which a process may not have got to read a new request any more; its
-connection is closed then like one on which nothing comes."""
+CLOSE: Final = 0.05
+"""Seconds before SIGTERM in which a request may have been sent on a connection that rested, and is
+being closed at the same moment."""
 
 
 @frozen

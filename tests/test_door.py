@@ -83,6 +83,14 @@ def test_no_room(house: House) -> None:
     assert house.clock.getDelayedCalls() == []
 
 
+def test_before_it_is_closed(house: House) -> None:
+    """Who waits is let in once more, but not at a port that is closed already."""
+    house.ports[1].connected = False
+    for port in house.ports:
+        house.door.let_all_in(port)
+    assert [port.accepted for port in house.ports] == [[MOST_AT_ONCE], []]
+
+
 def test_closed_meanwhile(house: House) -> None:
     """A port that was closed while the door was shut stays closed."""
     house.room = -5

@@ -34,6 +34,7 @@ class GuardedChannel(Protocol):
 
     # Without a dictionary of its own a connection takes less memory while its request is held.
     __slots__ = (
+        "_asked",
         "_beginning",
         "_behind",
         "_deadline",
@@ -58,6 +59,7 @@ class GuardedChannel(Protocol):
         self.persistent = True
         self._reader = Reader()
         self._over = False  # nothing more is read: refused, closing, or streaming
+        self._asked = False
         self._beginning = False
         self._held_back = False  # we do not read
         self._piling_up = False  # the client does not read
@@ -157,6 +159,11 @@ class GuardedChannel(Protocol):
         self.transport.unregisterProducer()
         self.transport.loseConnection()
 
+    @property
+    def is_new(self) -> bool:
+        """Whether the client has not asked for anything yet, and may be about to."""
+        return not self._asked and not self._over
+
     def close_when_idle(self) -> None:
         """Close after the answer under way, or now if there is none (shutting down).
 
@@ -206,6 +213,7 @@ class GuardedChannel(Protocol):
 
     def _begin(self, message: Message) -> None:
         self._stop_watching()
+        self._asked = True
         if message.close or self.site.draining:
             self.persistent = False
         self.request = request = GuardedRequest(self, message)

@@ -22,6 +22,9 @@ IDLE_TIME: Final = 95.0
 """Seconds that a connection may rest between requests; Heroku's router keeps its own for 90, and
 a server that closes first makes it fail (H13, H18)."""
 
+FIRST_BYTES: Final = 0.3
+"""Seconds from a connection's being accepted to its request, which a process that stops waits."""
+
 LINGER: Final = 1.0
 """Seconds in which what a refused client still sends is thrown away, so that it sees the answer."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import inf
 from typing import Final, Protocol
 
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
@@ -35,6 +36,10 @@ class Resters:
         self._since[one] = self._clock.seconds()
         if self._timer is None:
             self._timer = self._clock.callLater(self._seconds, self._close_oldest)
+
+    def since(self, one: Resting) -> float:
+        """When it began to rest, by the clock; what does not rest has never done."""
+        return self._since.get(one, -inf)
 
     def discard(self, one: Resting) -> None:
         """It rests no more."""

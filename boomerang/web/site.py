@@ -10,7 +10,7 @@ from twisted.internet.protocol import ServerFactory
 from twisted.web.http import datetimeToString
 
 from boomerang.web.channel import GuardedChannel
-from boomerang.web.limits import IDLE_TIME
+from boomerang.web.limits import FIRST_BYTES, IDLE_TIME
 from boomerang.web.request import GuardedRequest
 from boomerang.web.resting import Resters
 
@@ -50,6 +50,13 @@ class GuardedSite(ServerFactory):
         if now != self._dated:
             self._dated, self._date = now, datetimeToString()
         return self._date
+
+    @property
+    def has_newcomers(self) -> bool:
+        """Whether a connection was accepted just now on which nothing has been asked for yet."""
+        just_now = self.clock.seconds() - FIRST_BYTES
+        resting = self.resters.since
+        return any(each.is_new and resting(each) >= just_now for each in self.channels)
 
     @property
     def draining(self) -> bool:

@@ -10,7 +10,6 @@ from attrs import field, frozen
 from twisted.application.service import Service
 from twisted.internet.defer import Deferred
 from twisted.internet.stdio import StandardIO
-from twisted.internet.task import deferLater
 from twisted.logger import Logger
 
 from boomerang.settings import Settings
@@ -20,9 +19,6 @@ from boomerang.workers.sockets import Accepting, Passed
 
 GATHERING: Final = 3.0
 """Seconds within which the supervisor says what the other workers say."""
-
-FIRST_BYTES: Final = 0.05
-"""Seconds from a connection's being accepted to its request, which other workers get no more."""
 
 NUDGED: Final = 0.005
 """Seconds in which several nudges become one."""
@@ -168,11 +164,9 @@ class Post(Service):
         )
 
     def stopService(self) -> Deferred[None]:
-        """Accept no more, and let those send their request whose connection was just accepted."""
+        """Accept who waits, and then no more."""
         super().stopService()
-        return self._accepting.close().addCallback(
-            lambda _: deferLater(self._clock, FIRST_BYTES, lambda: None)
-        )
+        return self._accepting.close()
 
     def _accept(self, workers: Sequence[int]) -> None:
         if self.running:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import signal
 import socket
+import time
 
 import pytest
 
 from tests.integration.daemon import Daemons, eventually
 from tests.integration.sockets import Connection
-from tests.integration.twilio import LATE, FailedCall, answers, unanswered
+from tests.integration.twilio import LATE, FailedCall, answers, unanswered, until
 
 TERM, INT = signal.SIGTERM, signal.SIGINT
 
@@ -37,6 +38,28 @@ def test_held_calls_are_answered(daemons: Daemons, number: signal.Signals) -> No
     assert {answer.decision for answer in found} == {"retry; attempt=1"}
     assert all(WAIT - 0.01 <= answer.seconds <= WAIT + LATE for answer in found)
     assert daemon.exit_status(within=PROMPT) == 0
+
+
+def test_nobody_at_the_door_is_turned_away(daemons: Daemons) -> None:
+    """Who has called before it was told to stop is answered, even if nobody has listened yet."""
+    daemon = daemons.start(wait=WAIT)
+    port = daemon.port
+    idle = Connection(port, HEALTH)
+    assert idle.reply().status == 200
+
+    daemon.signal(signal.SIGSTOP)
+    waiting = [Connection(port, FailedCall().request(port)) for _ in range(50)]
+    late = [Connection(port) for _ in range(5)]
+    daemon.signal(TERM)
+    daemon.signal(signal.SIGCONT)
+    until(time.monotonic() + 0.1)
+    for connection in late:
+        connection.send(FailedCall().request(port))
+
+    replies = [connection.reply() for connection in (*waiting, *late)]
+    assert {reply.headers["boomerang-decision"] for reply in replies} == {"retry; attempt=1"}
+    assert daemon.exit_status(within=PROMPT) == 0
+    assert idle.is_closed()
 
 
 def test_grace(daemons: Daemons) -> None:

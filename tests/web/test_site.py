@@ -615,6 +615,32 @@ class TestHangUp:
         assert slow.hung_up == 1
 
 
+class TestNewcomers:
+    """Connections on which a request may be about to come."""
+
+    def test_until_something_is_asked(self) -> None:
+        """A connection is new for a moment, unless something has been asked for on it."""
+        bench = Bench(Echo.app)
+        assert not bench.site.has_newcomers
+        connection = bench.connect()
+        assert bench.site.has_newcomers
+        connection.send(request("GET", "/"))
+        assert not bench.site.has_newcomers
+
+    def test_not_for_ever(self) -> None:
+        """One on which nothing comes is not waited for."""
+        bench = Bench(Echo.app)
+        bench.connect()
+        bench.clock.advance(FIRST_BYTES + 0.01)
+        assert not bench.site.has_newcomers
+
+    def test_gone(self) -> None:
+        """Who hangs up is not, either."""
+        bench = Bench(Echo.app)
+        bench.connect().hang_up()
+        assert not bench.site.has_newcomers
+
+
 class TestDrain:
     def drained(self, bench: Bench) -> list[None]:
         done: list[None] = []
