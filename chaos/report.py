@@ -33,8 +33,8 @@ Twilio (`boomerang call`), behind it an app that fails once for each call. Calls
 - **late**: an answer came more than {LATE:g} s after its time; in brackets the latest. How long
   the load itself was late meanwhile, on a busy machine, is taken off.
 - **lost**: the caller heard nothing, or an error. *Cut off* are apart: they had asked a process
-  that was killed then, or that was not there. A call whose request had come a quarter of a second
-  before SIGTERM would count as lost.
+  that was killed then, or that was not there. So are those who asked on a resting connection in the
+  last twentieth of a second before SIGTERM.
 - One call in five fails a second time, and must be led to its `FallbackUrl`. Any other answer, or
   a second failure that was taken for a first one, breaks the promise.
 - **callbacks**: the relay acknowledged them; each must reach the app.

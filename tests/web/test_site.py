@@ -11,6 +11,7 @@ from klein import Klein
 from twisted.internet.defer import Deferred
 from twisted.internet.error import ConnectionAborted, ConnectionDone
 
+from boomerang.web.limits import FIRST_BYTES
 from boomerang.web.reply import Reply
 from boomerang.web.request import GuardedRequest
 from boomerang.web.routes import route
@@ -620,7 +621,7 @@ class TestNewcomers:
 
     def test_until_something_is_asked(self) -> None:
         """A connection is new for a moment, unless something has been asked for on it."""
-        bench = Bench(Echo.app)
+        bench = Bench(Echo().app)
         assert not bench.site.has_newcomers
         connection = bench.connect()
         assert bench.site.has_newcomers
@@ -629,14 +630,14 @@ class TestNewcomers:
 
     def test_not_for_ever(self) -> None:
         """One on which nothing comes is not waited for."""
-        bench = Bench(Echo.app)
+        bench = Bench(Echo().app)
         bench.connect()
         bench.clock.advance(FIRST_BYTES + 0.01)
         assert not bench.site.has_newcomers
 
     def test_gone(self) -> None:
         """Who hangs up is not, either."""
-        bench = Bench(Echo.app)
+        bench = Bench(Echo().app)
         bench.connect().hang_up()
         assert not bench.site.has_newcomers
 
