@@ -8,11 +8,15 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from typing import Final, TypeVar
 
+from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from boomerang.stores.interfaces import StoreUnavailable
+from boomerang.stores.sqlite_rescue import Identity, bring_back, identity
 
 T = TypeVar("T")
+
+_log = Logger()
 
 SCHEMA: Final = (
     """
@@ -141,6 +145,7 @@ class SqliteFile:
         self._wall_clock = wall_clock
         self._connection: sqlite3.Connection | None = None
         self._durable = False
+        self._identity: Identity | None = None
         self._closed = False
 
     def open(self) -> sqlite3.Connection:
@@ -164,7 +169,18 @@ class SqliteFile:
                 connection.close()
                 raise
             self._connection, self._durable = connection, False
+            self._identity = identity(self._path)
         return self._connection
+
+    def _where_it_belongs(self) -> sqlite3.Connection:
+        """The open file, if it is still at its path; else the one that is there now."""
+        connection = self.open()
+        if self._identity is None or identity(self._path) == self._identity:
+            return connection
+        if bring_back(connection, self._path):
+            _log.warn("SQLite: {path} was deleted, and is brought back", path=self._path)
+        self._drop()
+        return self.open()
 
     def _create(self) -> None:
         """Make a new file its owner's alone: SQLite would let others read it, callbacks and all.
@@ -191,11 +207,12 @@ class SqliteFile:
         """Run work within one transaction that writes; it is given the time, too.
 
         What is ``durable`` is on disk afterwards, as is all that was written before; anything else
-        outlives the process, but not a power cut. After an error of SQLite's the file is opened
-        anew, in case it is another one now.
+        outlives the process, but not a power cut. A file that was deleted is brought back, one that
+        was exchanged is used from now on. After an error of SQLite's the file is opened anew, in
+        case it is another one now.
         """
         try:
-            connection = self.open()
+            connection = self._where_it_belongs()
             if durable is not self._durable:
                 connection.execute(f"PRAGMA synchronous = {'FULL' if durable else 'NORMAL'}")
                 self._durable = durable

@@ -67,14 +67,18 @@ def _limited_file(scene: Scene) -> tuple[Callable[[], object], Callable[[], obje
 
 
 def deleted(scene: Scene) -> None:
-    scene.start()
+    daemon = scene.start()
 
     def delete() -> None:
         for each in _files(scene):
             each.unlink()
 
+    def start_anew() -> None:
+        daemon.kill()
+        scene.restart(abrupt=True)
+
     scene.injure(delete)
-    scene.mend()
+    scene.mend(start_anew)
 
 
 def locked(scene: Scene) -> None:
@@ -106,7 +110,12 @@ AWAY: Final = Promise(degraded=frozenset({STORE}), recovered=7)
 
 FAULTS: Final = (
     Fault("sqlite disk full", disk_full, "the disk of the file is full for a while", AWAY),
-    Fault("sqlite deleted", deleted, "the file is deleted", Promise(missing=None)),
+    Fault(
+        "sqlite deleted",
+        deleted,
+        "the file is deleted; some time later `kill -9`, and a new start",
+        Promise(cut=True, recovered=1),
+    ),
     Fault("sqlite locked", locked, "another process keeps the file to itself", AWAY),
     Fault(
         "sqlite corrupted",
