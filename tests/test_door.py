@@ -40,9 +40,13 @@ class House:
         self.clock = Clock()
         self.ports = [QuietPort(), QuietPort()]
         self.room = MOST_AT_ONCE
-        self.door = Door(self.clock, room=lambda: self.room)
+        self.asked_to_leave = 0
+        self.door = Door(self.clock, room=lambda: self.room, make_room=self.ask_to_leave)
         for port in self.ports:
             self.door.keep(port)
+
+    def ask_to_leave(self) -> None:
+        self.asked_to_leave += 1
 
     def knock(self) -> None:
         """Somebody waits at each port, as the reactor finds."""
@@ -70,13 +74,15 @@ def test_room(house: House, free: int, let_in: int) -> None:
 
 
 def test_no_room(house: House) -> None:
-    """Without room nobody is; the ports go on when there is some again."""
+    """Without room nobody is, and who does nothing is asked to leave; the ports go on when there is
+    some again."""
     house.room = 0
     house.knock()
     assert house.open == [False, False]
     assert [port.accepted for port in house.ports] == [[], []]
     house.clock.advance(LOOK_EVERY)
     assert house.open == [False, False]
+    assert house.asked_to_leave == 1
     house.room = 1
     house.clock.advance(LOOK_EVERY)
     assert house.open == [True, True]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import islice
 from math import inf
 from typing import Final, Protocol
 
@@ -44,6 +45,12 @@ class Resters:
     def discard(self, one: Resting) -> None:
         """It rests no more."""
         self._since.pop(one, None)
+
+    def close_oldest(self, most: int) -> None:
+        """Close those that have rested for longest, to make room for others."""
+        for one in tuple(islice(self._since, most)):
+            del self._since[one]
+            one.close()
 
     def stop_if_empty(self) -> None:
         """Let go of the timer if nothing rests; not worth it at each request."""

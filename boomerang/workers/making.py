@@ -12,7 +12,7 @@ from klein import Klein
 from twisted.application.service import Service
 from twisted.logger import ILogObserver
 
-from boomerang.door import Door, room
+from boomerang.door import AT_ONCE, Door, room
 from boomerang.listening import Listening, endpoints
 from boomerang.metrics import Metrics
 from boomerang.relay.making import Relay
@@ -69,7 +69,11 @@ def listening_of(
 
     Raises `CannotListen`.
     """
-    door = Door(reactor, room=lambda: room(len(site.channels)))
+    door = Door(
+        reactor,
+        room=lambda: room(len(site.channels)),
+        make_room=partial(site.resters.close_oldest, AT_ONCE),
+    )
     if workplace is None:
         return Listening(endpoints(reactor, settings.listen), site, door=door)
     return Post(

@@ -24,7 +24,7 @@ _LINES: Final = 20
 """Clients that do it at the same time."""
 
 _SPARE: Final = 300
-"""Descriptors that idle connections leave to the others, here and in the daemon."""
+"""Descriptors that idle connections leave to others here."""
 
 Ill = Callable[[int, random.Random, threading.Event], None]
 
@@ -86,22 +86,23 @@ def beset(ill: Ill, scene: Scene) -> None:
 
 
 def idle(scene: Scene) -> None:
-    scene.start()
-    with _connections(scene) as opened:
+    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    number = min(scene.extent.idle, soft - _SPARE)
+    limit = number // 2
+    scene.start(prefix=("prlimit", f"--nofile={limit}"))
+    scene.remarks.append(f"{number} idle connections, with a limit of {limit} open files")
+    with _connections(scene.port, number) as opened:
         scene.injure(opened)
         scene.mend()
 
 
 @contextmanager
-def _connections(scene: Scene) -> Iterator[Callable[[], None]]:
-    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
-    number = min(scene.extent.idle, soft - _SPARE)
+def _connections(port: int, number: int) -> Iterator[Callable[[], None]]:
     lines: list[socket.socket] = []
 
     def opened() -> None:
         for _ in range(number):
-            lines.append(socket.create_connection((HOST, scene.port), timeout=10))
-        scene.remarks.append(f"{number} idle connections, with a limit of {soft} open files")
+            lines.append(socket.create_connection((HOST, port), timeout=10))
 
     try:
         yield opened
@@ -123,7 +124,7 @@ FAULTS: Final = (
     Fault(
         "clients idle",
         idle,
-        "as many connections as the limit of open files leaves room for, on which nothing comes",
+        "twice as many connections as the limit of open files, on which nothing comes",
         Promise(),
         alone=True,
     ),

@@ -63,3 +63,21 @@ def test_one_timer() -> None:
         resters.discard(one)
     resters.stop_if_empty()
     assert clock.getDelayedCalls() == []
+
+
+def test_room_is_made() -> None:
+    """Those who have rested for longest go first."""
+    clock = Clock()
+    resters = Resters(clock, 95)
+    ones = [Rester(clock) for _ in range(5)]
+    for one in ones:
+        resters.add(one)
+        clock.advance(1)
+    resters.add(ones[0])
+    resters.close_oldest(2)
+    assert [one.closed_at for one in ones] == [None, 5, 5, None, None]
+    assert resters.since(ones[1]) < 0
+    assert resters.since(ones[0]) == 5
+    resters.close_oldest(99)
+    assert None not in [one.closed_at for one in ones]
+    clock.pump([1] * 100)
