@@ -19,8 +19,8 @@ LEFT_FREE: Final = RESERVED_DESCRIPTORS // 2
 MOST_AT_ONCE: Final = 10_000
 """More than a listen backlog has."""
 
-AT_ONCE: Final = 50
-"""Connections at rest that make room at each look: 2,500 a second."""
+AT_ONCE: Final = 250
+"""Connections at rest that make room at each look, some 10,000 a second."""
 
 LOOK_EVERY: Final = 0.02
 """Seconds between two looks whether there is room again."""
