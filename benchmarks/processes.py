@@ -73,6 +73,15 @@ def family(pid: int) -> list[int]:
     return found
 
 
+def open_files(pids: Sequence[int]) -> int:
+    """Open descriptors of the processes; 0 for one that has ended."""
+    count = 0
+    for pid in pids:
+        with suppress(FileNotFoundError, ProcessLookupError):
+            count += len(os.listdir(f"/proc/{pid}/fd"))
+    return count
+
+
 def cpu_seconds(pids: Sequence[int]) -> float:
     """CPU time that the processes have used, in user mode and in the kernel."""
     return sum(int(ticks) for pid in pids for ticks in _stat(pid)[11:13]) / _TICKS_PER_SECOND
