@@ -43,6 +43,11 @@ def paired_ratios(values: Mapping[int, float], against: Mapping[int, float]) -> 
     return [ratio(value, against[number]) for number, value in values.items() if number in against]
 
 
+def total(counts: Sequence[float]) -> list[float]:
+    """The sum of all rounds, as the values of a figure; none where nothing was measured."""
+    return [sum(counts)] if counts else []
+
+
 def ratio(value: float, other: float) -> float:
     """The one divided by the other; NaN where the other is zero."""
     return value / other if other else math.nan
@@ -138,7 +143,7 @@ def quantity(value: float, unit: str = "") -> str:
 
 def spread_text(spread: Spread) -> str:
     """A median with its range, as "400 (380-430)"; of one round there is no range."""
-    if spread.low == spread.high:
+    if spread.low == spread.high or not math.isfinite(spread.median):
         return quantity(spread.median)
     return f"{quantity(spread.median)} ({quantity(spread.low)}-{quantity(spread.high)})"
 

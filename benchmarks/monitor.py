@@ -165,10 +165,12 @@ def conclusions(rounds: Sequence[MonitorRound]) -> list[Figure]:
             figures.OVERSHOOT_OF_CHECKS,
         ),
         Figure(f"{WATCHING}: CPU", _cost(rounds), figures.CPU_OF_CHECKS),
-        Figure(f"{where}: failed", [sum(each.failed for each in rounds)], figures.NONE_FAILED),
+        Figure(
+            f"{where}: failed", figures.total([each.failed for each in rounds]), figures.NONE_FAILED
+        ),
         Figure(
             f"{WATCHING}: checks that did not run, or not well",
-            [sum(CHECKS - each.checks_up for each in watching)],
+            figures.total([CHECKS - each.checks_up for each in watching]),
             figures.ALL_RAN,
         ),
     ]

@@ -98,12 +98,12 @@ def with_rounds(plan: Plan, rounds: int) -> Plan:
 
 def with_held(plan: Plan, counts: Sequence[int]) -> Plan:
     """The same plan with just these counts of held requests."""
-    return attrs.evolve(plan, held=attrs.evolve(plan.held, counts=sorted(counts), most=None))
+    return attrs.evolve(plan, held=attrs.evolve(plan.held, counts=tuple(sorted(counts)), most=None))
 
 
 def fitted(plan: Plan, file_limit: int) -> Plan:
     """What of the plan can be held where a process may open so many files."""
     room = min(file_limit - SPARE_FILES, MAX_HELD)
-    counts = [count for count in plan.held.counts if count <= room] or [max(room, 1)]
+    counts = tuple(count for count in plan.held.counts if count <= room) or (max(room, 1),)
     most = min(plan.held.most, room) if plan.held.most else None
     return attrs.evolve(plan, held=attrs.evolve(plan.held, counts=counts, most=most))

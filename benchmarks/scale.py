@@ -144,9 +144,8 @@ def measured(rounds: Sequence[ScaleRound]) -> Measured:
 
 def conclude(rounds: Sequence[ScaleRound]) -> Section:
     """The table; that of several hundred machines is made from it by `scale_reckoning`."""
-    wrong = figures.Figure(
-        "scale: failed", [sum(each.failed for each in rounds)], figures.NONE_FAILED
-    )
+    failed = figures.total([each.failed for each in rounds])
+    wrong = figures.Figure("scale: failed", failed, figures.NONE_FAILED)
     return Section("What a failing call takes", report(rounds), [wrong], rounds)
 
 

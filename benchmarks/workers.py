@@ -74,8 +74,8 @@ def _round(number: int, store: str, workers: int, seconds: int) -> WorkersRound:
 def conclude(rounds: Sequence[WorkersRound]) -> Section:
     """The table and the figures."""
     found = [figure for store in (REDIS, SQLITE) for figure in _figures(rounds, store)]
-    wrong = sum(each.wrong for each in rounds)
-    found.append(Figure("workers, wrong answers", [wrong], figures.NONE_FAILED))
+    wrong = figures.total([each.wrong for each in rounds])
+    found.append(Figure("workers, wrong answers", wrong, figures.NONE_FAILED))
     return Section("Two workers against one, wait 0, keep-alive", report(rounds), found, rounds)
 
 
