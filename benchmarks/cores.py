@@ -6,6 +6,8 @@ from contextlib import contextmanager
 
 import attrs
 
+_AVAILABLE = tuple(sorted(os.sched_getaffinity(0)))  # at the start: `only_on` has fewer
+
 
 @attrs.frozen
 class Cores:
@@ -28,8 +30,8 @@ def split(cores: Sequence[int], *, wanted: int) -> Cores:
 
 
 def cores(wanted: int = 1) -> Cores:
-    """The cores that this process may use, split."""
-    return split(sorted(os.sched_getaffinity(0)), wanted=wanted)
+    """The cores that this run may use, split."""
+    return split(_AVAILABLE, wanted=wanted)
 
 
 @contextmanager

@@ -80,15 +80,23 @@ def _servers(number: int, pattern: str, held: int, *, most: int | None) -> Seque
     return (PEER, SQLITE, FLOOR)
 
 
-def run_once(number: int, name: str, pattern: str, held: int, template: Order) -> HeldRun:
-    """One run on a server of its own."""
+def run_once(
+    number: int,
+    name: str,
+    pattern: str,
+    held: int,
+    template: Order,
+    *,
+    count_files: bool = False,
+) -> HeldRun:
+    """One run on a server of its own. Counting its descriptors takes time of the driver's core."""
     with serving(name, wait=template.wait) as server:
         order = attrs.evolve(template, port=server.port)
         if name != FLOOR:
             drive(warm_up(order), server.pids)
-        idle_kib, idle_files = resident_kib(server.pids), open_files(server.pids)
+        idle = _sample(server.pids, count_files)
         used = cpu_seconds(server.pids)
-        outcome, samples = drive(order, server.pids)
+        outcome, samples = drive(order, server.pids, count_files=count_files)
         used = cpu_seconds(server.pids) - used
     return summary(
         order,
@@ -98,7 +106,7 @@ def run_once(number: int, name: str, pattern: str, held: int, template: Order) -
         server=name,
         pattern=pattern,
         held=held,
-        idle=MemorySample(0.0, idle_kib, idle_files),
+        idle=idle,
         cpu_seconds=used,
     )
 
@@ -115,7 +123,9 @@ def warm_up(order: Order) -> Order:
     )
 
 
-def drive(order: Order, pids: Sequence[int]) -> tuple[Outcome, list[MemorySample]]:
+def drive(
+    order: Order, pids: Sequence[int], *, count_files: bool = False
+) -> tuple[Outcome, list[MemorySample]]:
     """Let the driver carry out the order, and read the server's memory all the while."""
     samples = []
     with tempfile.TemporaryDirectory(prefix="benchmark-") as path:
@@ -134,8 +144,13 @@ def drive(order: Order, pids: Sequence[int]) -> tuple[Outcome, list[MemorySample
             ) as driver,
         ):
             while driver.poll() is None and time.monotonic() < deadline:
-                samples.append(MemorySample(time.monotonic(), resident_kib(pids), open_files(pids)))
+                samples.append(_sample(pids, count_files))
                 time.sleep(_SAMPLE_SECONDS)
         if not outcome_path.exists():
             raise DriverError(f"the load driver failed:\n{printed.read_text()}")
         return Outcome.from_json(outcome_path.read_text()), samples
+
+
+def _sample(pids: Sequence[int], count_files: bool) -> MemorySample:
+    files = open_files(pids) if count_files else 0
+    return MemorySample(time.monotonic(), resident_kib(pids), files)

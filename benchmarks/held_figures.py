@@ -65,7 +65,7 @@ class HeldRun:
     microseconds: float
     """CPU time of the server's processes per request, each over a connection of its own."""
     files: float
-    """Descriptors beyond idle for each held request, at the most."""
+    """Descriptors beyond idle for each held request, at the most; 0 if not counted."""
 
 
 def summary(

@@ -67,9 +67,9 @@ def _round(number: int, held: int) -> ScaleRound:
     order = Order(
         port=0, first_number=1, count=held, per_second=1000.0, wait=WAIT + held / 1000, grace=_GRACE
     )
-    run = run_once(number, REDIS, EVEN, held, order)
+    run = run_once(number, REDIS, EVEN, held, order, count_files=True)
     with tempfile.TemporaryDirectory(prefix="benchmark-") as path:
-        with redis_server(Path(path)) as (port, pid):
+        with redis_server(Path(path), cores.cores().drivers) as (port, pid):
             store = _redis_cost(port, pid)
         sqlite = _claims(f"sqlite:{path}/claims.db", _SQLITE_CLAIMS)
     return ScaleRound(

@@ -5,7 +5,7 @@ import socket
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from http.client import HTTPConnection, HTTPException
 from pathlib import Path
@@ -65,7 +65,7 @@ def serving(name: str, *, wait: float, settings: str = "", workers: int = 1) -> 
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="benchmark-")))
         redis_url, redis_pids = "", []
         if name in (PEER, REDIS):
-            redis_port, redis_pid = stack.enter_context(redis_server(folder))
+            redis_port, redis_pid = stack.enter_context(redis_server(folder, split.drivers))
             redis_url, redis_pids = f"redis://127.0.0.1:{redis_port}/0", [redis_pid]
         port = free_port()
         if name == FLOOR:
@@ -167,14 +167,14 @@ def boomerang_launch(
 
 
 @contextmanager
-def redis_server(folder: Path) -> Iterator[tuple[int, int]]:
-    """Port and process id of an empty Redis, which keeps nothing on disk; on the drivers' cores."""
+def redis_server(folder: Path, on: Collection[int]) -> Iterator[tuple[int, int]]:
+    """Port and process id of an empty Redis on these cores, which keeps nothing on disk."""
     port = free_port()
     keep_nothing = ["--save", "", "--appendonly", "no", "--dir", str(folder)]
     command = ["redis-server", "--port", str(port), "--bind", "127.0.0.1", *keep_nothing]
     log = folder / "redis.log"
     with ExitStack() as stack:
-        with cores.only_on(cores.cores().drivers):
+        with cores.only_on(on):
             process = stack.enter_context(running(command, folder=folder, output=log))
         wait_until(lambda: _pongs(port), process, name="redis-server", log=log)
         yield port, process.pid
