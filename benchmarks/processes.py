@@ -87,6 +87,12 @@ def cpu_seconds(pids: Sequence[int]) -> float:
     return sum(int(ticks) for pid in pids for ticks in _stat(pid)[11:13]) / _TICKS_PER_SECOND
 
 
+def idle_seconds() -> float:
+    """For how long the machine's cores have been idle, all together."""
+    fields = Path("/proc/stat").read_text().split(maxsplit=6)
+    return (int(fields[4]) + int(fields[5])) / _TICKS_PER_SECOND
+
+
 def resident_kib(pids: Sequence[int]) -> int:
     """Resident memory (VmRSS) of the processes, in KiB; 0 for one that has ended."""
     return sum(_resident_kib(pid) for pid in pids)

@@ -57,7 +57,6 @@ def _one_line(text: str) -> str:
 def write(outcome: Outcome, folder: Path) -> None:
     """RESULTS.md, results.json and the curves."""
     drawn = _curves(outcome)
-    draw(drawn, folder / "curves")
     text = ["# Results", "Written by `make bench`; do not edit.", "## Figures", targets(outcome)]
     text += ["## Machine", table(("what", "value"), list(outcome.machine.items()))]
     if not floor.compiler():
@@ -67,6 +66,7 @@ def write(outcome: Outcome, folder: Path) -> None:
     text.append(pictures(drawn, "curves"))
     (folder / "RESULTS.md").write_text("\n\n".join(text).rstrip() + "\n")
     (folder / "results.json").write_text(json.dumps(_json(outcome), indent=2) + "\n")
+    draw(drawn, folder / "curves")
 
 
 def _curves(outcome: Outcome) -> list[Curve]:

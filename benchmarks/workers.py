@@ -7,7 +7,7 @@ import attrs
 
 from benchmarks import cores, figures
 from benchmarks.figures import Figure, Target, quantity, spread, spread_text
-from benchmarks.processes import cpu_seconds
+from benchmarks.processes import cpu_seconds, idle_seconds
 from benchmarks.servers import REDIS, SQLITE, serving
 from benchmarks.steps import Part, Section, Step
 from benchmarks.wrk import load
@@ -17,6 +17,8 @@ _CONNECTIONS = 128  # the kernel spreads connections over the workers by chance
 _PER_SECOND_AT_MOST = 40_000
 _WARM_UP_SECONDS = 1
 _TO_START_SECONDS = 4.0
+_CORES = ("server_cores", "driver_cores", "redis_cores", "idle_cores")
+_IDLE_SHARE = 0.2
 _CORES_TO_SEE_IT = 4  # two workers, wrk, Redis
 
 
@@ -33,6 +35,8 @@ class WorkersRound:
     server_cores: float
     redis_cores: float
     driver_cores: float
+    idle_cores: float
+    """What nobody used; what is missing in the sum was used by others."""
     wrong: int
 
 
@@ -56,7 +60,9 @@ def _round(number: int, store: str, workers: int, seconds: int) -> WorkersRound:
         put = partial(load, server.port, connections=_CONNECTIONS, most=_PER_SECOND_AT_MOST)
         warm = put(_WARM_UP_SECONDS)
         servers, redis = cpu_seconds(server.pids), cpu_seconds(server.redis)
+        idle = idle_seconds()
         counted = put(seconds, after=warm)
+        idle = idle_seconds() - idle
         servers, redis = cpu_seconds(server.pids) - servers, cpu_seconds(server.redis) - redis
     return WorkersRound(
         round=number,
@@ -67,6 +73,7 @@ def _round(number: int, store: str, workers: int, seconds: int) -> WorkersRound:
         server_cores=servers / counted.seconds,
         redis_cores=redis / counted.seconds,
         driver_cores=counted.driver_seconds / counted.seconds,
+        idle_cores=idle / counted.seconds,
         wrong=counted.wrong,
     )
 
@@ -106,11 +113,19 @@ def report(rounds: Sequence[WorkersRound]) -> str:
     rows = []
     for store, workers in VARIANTS:
         mine = _of(rounds, store, workers)
-        columns = ("per_second", "microseconds", "server_cores", "driver_cores", "redis_cores")
+        columns = ("per_second", "microseconds", *_CORES)
         cells = [spread_text(spread(getattr(each, name) for each in mine)) for name in columns]
         wrong = quantity(sum(each.wrong for each in mine))
         rows.append((f"{store}, {workers}", *cells, wrong))
-    headings = ("store, workers", "requests/s", "CPU us/request", "cores: servers", "wrk", "Redis")
+    headings = (
+        "store, workers",
+        "requests/s",
+        "CPU us/request",
+        "cores: servers",
+        "wrk",
+        "Redis",
+        "idle",
+    )
     return figures.table((*headings, "wrong"), rows) + "\n\n" + _limit(rounds)
 
 
@@ -119,18 +134,19 @@ def _limit(rounds: Sequence[WorkersRound]) -> str:
     mine = [each for each in rounds if each.workers == 2]
     if not mine:
         return ""
-    servers = spread(each.server_cores for each in mine).median
-    others = spread(each.driver_cores + each.redis_cores for each in mine).median
-    have = len(cores.cores().servers | cores.cores().drivers)
-    return (
-        f"Of {have} cores the two workers had {quantity(servers)}, wrk and Redis "
-        f"{quantity(others)}: "
-        + (
-            "the load takes from the cores that the workers need, and that is the limit."
-            if servers + others > 0.85 * have
-            else "there is room left on the cores; the limit is elsewhere."
-        )
+    servers, driver, redis, idle = (
+        spread(getattr(each, name) for each in mine).median for name in _CORES
     )
+    have = len(cores.cores().servers | cores.cores().drivers)
+    others = max(0.0, have - servers - driver - redis - idle)
+    said = (
+        f"Of {have} cores two workers had {quantity(servers)}, wrk and Redis "
+        f"{quantity(driver + redis)}, the rest of the machine {quantity(others)}; "
+        f"{quantity(idle)} were idle: "
+    )
+    if idle > _IDLE_SHARE * have:
+        return said + "the cores were not the limit."
+    return said + "the cores were the limit, for the load and all else ran on them too."
 
 
 def _of(rounds: Sequence[WorkersRound], store: str, workers: int) -> list[WorkersRound]:

@@ -261,6 +261,7 @@ def workers_round(count: int, *, per_second: float, microseconds: float) -> work
         server_cores=1.0,
         redis_cores=0.0,
         driver_cores=0.5,
+        idle_cores=0.5,
         wrong=0,
     )
 
