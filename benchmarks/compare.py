@@ -1,8 +1,10 @@
 """Whether two runs agree: `python -m benchmarks compare OLD.json NEW.json`.
 
-A ratio agrees if its ranges in the two runs overlap. Of two runs of the same thing, with n rounds
-each, they do not by chance in 2 of C(2n, n) cases: 1 in 10 for 3 rounds, 1 in 126 for 5, 1 in 462
-for 6. Figures that are no ratios are shown beside, and decide nothing: they belong to a machine.
+A ratio agrees if its spreads in the two runs overlap. A spread is the range of the rounds, at
+either end wider by the tolerance of its kind (a tenth; for lateness, twofold), so that a figure of
+a few rounds, or of one, has one as well (`figures.Target`). Without it, two runs of the same thing
+would disagree by chance in 2 of C(2n, n) cases for n rounds: for 3 rounds one figure in ten.
+Figures that are no ratios are shown beside, and decide nothing: they belong to a machine.
 """
 
 import json
@@ -16,8 +18,8 @@ _RATIO = "x"
 
 
 def agree(old: Sequence[float], new: Sequence[float]) -> bool:
-    """Whether the ranges of two runs overlap; what was not measured agrees with nothing."""
-    if not old or not new or None in old or None in new:
+    """Whether the spreads of two runs overlap; what was not measured agrees with nothing."""
+    if None in old or None in new:
         return False
     return min(old) <= max(new) and min(new) <= max(old)
 
@@ -28,7 +30,7 @@ def compare(old: Mapping[str, Any], new: Mapping[str, Any]) -> tuple[str, bool]:
     pairs = [(before[each["name"]], each) for each in new["figures"] if each["name"] in before]
     rows, ratios = [], []
     for first, second in pairs:
-        same, ratio = agree(first["values"], second["values"]), _unit(second) == _RATIO
+        same, ratio = agree(first["spread"], second["spread"]), _unit(second) == _RATIO
         ratios += [same] if ratio else []
         verdict = "yes" if same else "NO" if ratio else "no"
         rows.append((second["name"], _range(first), _range(second), verdict))
@@ -47,7 +49,5 @@ def _unit(figure: Mapping[str, Any]) -> str:
 
 
 def _range(figure: Mapping[str, Any]) -> str:
-    values = [value for value in figure["values"] if value is not None]
-    if not values:
-        return "-"
-    return f"{quantity(min(values))}-{quantity(max(values))} {_unit(figure)}"
+    low, high = figure["spread"]
+    return "-" if low is None else f"{quantity(low)}-{quantity(high)} {_unit(figure)}"

@@ -1,34 +1,27 @@
 """CPU per request at wait 0: wrk with keep-alive, against each server in turn."""
 
-import json
-import tempfile
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import suppress
-from functools import cache
-from pathlib import Path
-from subprocess import TimeoutExpired
+from collections.abc import Sequence
+from functools import partial
 
 import attrs
 
-from benchmarks import figures, floor, traffic
+from benchmarks import figures, floor
 from benchmarks.figures import Figure, quantity, spread, spread_text
-from benchmarks.processes import cpu_seconds, running
-from benchmarks.servers import FLOOR, MEMORY, PEER, REDIS, SQLITE, Server, serving
+from benchmarks.processes import cpu_seconds
+from benchmarks.servers import FLOOR, MEMORY, PEER, REDIS, SQLITE, serving
+from benchmarks.steps import Part, Section, Step
+from benchmarks.wrk import LoadError, load
 
 VARIANTS = (PEER, REDIS, FLOOR, SQLITE, MEMORY)
-_CONNECTIONS = 32
 _WARM_UP_SECONDS = 1
-_PER_SECOND_AT_MOST = 20_000  # what goes beyond it is seen twice, and counts as wrong
-
-
-class LoadError(Exception):
-    """wrk failed, or the server under it; the message says what was seen."""
+_TO_START_SECONDS = 2.5
 
 
 @attrs.frozen
 class CpuRound:
     """What one server did in one round."""
 
+    round: int
     server: str
     microseconds: float
     """CPU time of the server's processes per answered request."""
@@ -37,13 +30,18 @@ class CpuRound:
     """Answers other than 200, and broken connections."""
 
 
-def measure(rounds: int, seconds: int, progress: Callable[[str], None]) -> Iterator[CpuRound]:
+def part(rounds: int, seconds: int) -> Part:
     """Every variant once per round, in turn, each time fresh and empty."""
-    for number in range(1, rounds + 1):
+    took = seconds + _WARM_UP_SECONDS + _TO_START_SECONDS
+    steps = [
+        Step(
+            f"cpu: round {number} of {rounds}, {name}", took, partial(_round, number, name, seconds)
+        )
+        for number in range(1, rounds + 1)
         # Every other round backwards, so that a drift of the machine favours nobody.
-        for name in variants()[:: 1 if number % 2 else -1]:
-            progress(f"cpu: round {number} of {rounds}, {name}")
-            yield _round(name, seconds)
+        for name in variants()[:: 1 if number % 2 else -1]
+    ]
+    return Part("cpu", steps, conclude)
 
 
 def variants() -> tuple[str, ...]:
@@ -51,69 +49,50 @@ def variants() -> tuple[str, ...]:
     return tuple(name for name in VARIANTS if name != FLOOR or floor.compiler())
 
 
-def _round(name: str, seconds: int) -> CpuRound:
+def _round(number: int, name: str, seconds: int) -> CpuRound:
     with serving(name, wait=0) as server:
-        _load(server, _WARM_UP_SECONDS, first=0)
+        warm = load(server.port, _WARM_UP_SECONDS)
         try:
             before = cpu_seconds(server.pids)
-            counted = _load(server, seconds, first=_PER_SECOND_AT_MOST * _WARM_UP_SECONDS)
+            counted = load(server.port, seconds, after=warm)
             used = cpu_seconds(server.pids) - before
         except FileNotFoundError as error:
             raise LoadError(f"{name} ended while it was under load") from error
     return CpuRound(
+        round=number,
         server=name,
-        microseconds=used / max(counted["answered"], 1) * 1e6,
-        per_second=counted["answered"] / counted["microseconds"] * 1e6,
-        wrong=counted["not_200"] + counted["broken"],
+        microseconds=used / max(counted.answered, 1) * 1e6,
+        per_second=counted.per_second,
+        wrong=counted.wrong,
     )
 
 
-@cache
-def _signatures(count: int) -> bytes:
-    return traffic.signatures(count)
-
-
-def _load(server: Server, seconds: int, *, first: int) -> dict[str, int]:
-    """Load the server for so many seconds; return what the script of `traffic` counted."""
-    with tempfile.TemporaryDirectory(prefix="benchmark-") as path:
-        folder = Path(path)
-        script, output = folder / "requests.lua", folder / "wrk.log"
-        script.write_text(traffic.wrk_script())
-        signatures = folder / "signatures"
-        signatures.write_bytes(_signatures(first + seconds * _PER_SECOND_AT_MOST))
-        options = ["-t1", f"-c{_CONNECTIONS}", f"-d{seconds}s", "-s", str(script)]
-        target = [f"http://127.0.0.1:{server.port}", "--", str(first), str(signatures)]
-        command = ["wrk", *options, *target]
-        with (
-            running(command, folder=folder, output=output) as process,
-            suppress(TimeoutExpired),  # then it is ended, and has counted nothing
-        ):
-            process.wait(seconds + 15)
-        lines = output.read_text().splitlines()
-    counted = [line for line in lines if line.startswith('{"answered"')]
-    if not counted:
-        raise LoadError("wrk failed:\n" + "\n".join(lines))
-    result: dict[str, int] = json.loads(counted[0])
-    return result
+def conclude(rounds: Sequence[CpuRound]) -> Section:
+    """The table and the figures."""
+    return Section(
+        "CPU per request, wait 0, keep-alive",
+        report(rounds),
+        conclusions(rounds),
+        rounds,
+    )
 
 
 def conclusions(rounds: Sequence[CpuRound]) -> list[Figure]:
     """The figures that have a target: ratios within each round, their medians."""
-    against_peer = figures.paired_ratios(_cpu(rounds, REDIS), _cpu(rounds, PEER))
-    against_memory = figures.paired_ratios(_cpu(rounds, SQLITE), _cpu(rounds, MEMORY))
-    wrong = sum(each.wrong for each in rounds if each.server != FLOOR)
+    redis, peer, sqlite, memory = (_cpu(rounds, name) for name in (REDIS, PEER, SQLITE, MEMORY))
+    wrong = [each.wrong for each in rounds if each.server != FLOOR]
     return [
         Figure(
             "CPU per request, boomerang / peer, both with Redis",
-            against_peer,
+            figures.paired_ratios(redis, peer),
             figures.CPU_AGAINST_PEER,
         ),
         Figure(
             "CPU per request, sqlite: / memory:",
-            against_memory,
+            figures.paired_ratios(sqlite, memory),
             figures.CPU_SQLITE_AGAINST_MEMORY,
         ),
-        Figure("CPU, wrong answers of all servers", [wrong], figures.NONE_FAILED),
+        Figure("CPU, wrong answers of all servers", figures.total(wrong), figures.NONE_FAILED),
     ]
 
 
@@ -127,10 +106,10 @@ def report(rounds: Sequence[CpuRound]) -> str:
         rows.append(
             (
                 name,
-                spread_text(spread(cpu)),
+                spread_text(spread(cpu.values())),
                 spread_text(spread(figures.paired_ratios(cpu, peer))),
                 spread_text(spread(figures.paired_ratios(peer, cpu))),
-                spread_text(spread([each.per_second for each in mine])),
+                spread_text(spread(each.per_second for each in mine)),
                 quantity(sum(each.wrong for each in mine)),
             )
         )
@@ -138,5 +117,5 @@ def report(rounds: Sequence[CpuRound]) -> str:
     return figures.table(headings, rows)
 
 
-def _cpu(rounds: Sequence[CpuRound], name: str) -> list[float]:
-    return [each.microseconds for each in rounds if each.server == name]
+def _cpu(rounds: Sequence[CpuRound], name: str) -> dict[int, float]:
+    return {each.round: each.microseconds for each in rounds if each.server == name}

@@ -40,7 +40,7 @@ class Driver:
         self._order = order
         self._exchanges = [Exchange() for _ in range(order.count)]
         numbers = range(order.first_number, order.first_number + order.count)
-        self._requests = [traffic.request(number, order.port) for number in numbers]
+        self._requests = [traffic.request(number, order.port, order.path) for number in numbers]
         self._open: dict[int, _Connection] = {}
         self._answers: dict[int, bytes] = {}
         self._poll = select.epoll()
@@ -138,7 +138,8 @@ class Driver:
         """Look for faults in the answers; left until now, for it takes time."""
         for index, answer in self._answers.items():
             exchange = self._exchanges[index]
-            exchange.fault = traffic.fault(self._order.first_number + index, answer)
+            number = self._order.first_number + index
+            exchange.fault = traffic.fault(number, answer, self._order.path)
             held = (exchange.answered or 0.0) - (exchange.sent or 0.0)
             if not exchange.fault and held < self._order.wait - _MAY_BE_EARLY:
                 exchange.fault = "answered early"

@@ -8,6 +8,8 @@ from collections.abc import Sequence
 
 import attrs
 
+from benchmarks.traffic import VOICE
+
 # Twilio waits 15 s for an answer, connecting included; a later one saves no call.
 TWILIO_SECONDS = 15.0
 
@@ -24,6 +26,8 @@ class Order:
     """For how long the server holds each, in seconds."""
     grace: float
     """How late the last answer may be, in seconds; what comes later counts as unanswered."""
+    path: str = VOICE
+    """What failed, of `traffic`'s paths."""
 
     def due(self, index: int) -> float:
         """When the request of this index is to be sent, in seconds from the beginning."""
@@ -114,6 +118,8 @@ class MemorySample:
 
     instant: float
     kib: int
+    files: int = 0
+    """Its open descriptors, where they were counted."""
 
 
 def all_held(exchanges: Sequence[Exchange]) -> tuple[float, float]:

@@ -1,7 +1,7 @@
 """From the exchanges of a run of held requests to its figures; pure."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import attrs
 
@@ -17,8 +17,10 @@ from benchmarks.exchanges import (
     lateness_from_syn,
     lost_calls,
 )
-from benchmarks.figures import Figure, percentile, quantity
+from benchmarks.figures import Figure, percentile, quantity, spread, spread_text
 from benchmarks.patterns import BURST, EVEN, TURNOVER
+from benchmarks.servers import PEER
+from benchmarks.steps import Section
 
 _WINDOW_SECONDS = 2.0
 
@@ -42,6 +44,7 @@ class Lateness:
 class HeldRun:
     """What one server did with one pattern of arrivals."""
 
+    round: int
     server: str
     pattern: str
     held: int
@@ -59,6 +62,10 @@ class HeldRun:
     from_syn: Lateness
     driver_ms: float
     """The driver's longest turn: no lateness is overstated by more."""
+    microseconds: float
+    """CPU time of the server's processes per request, each over a connection of its own."""
+    files: float
+    """Descriptors beyond idle for each held request, at the most; 0 if not counted."""
 
 
 def summary(
@@ -66,10 +73,12 @@ def summary(
     outcome: Outcome,
     samples: Sequence[MemorySample],
     *,
+    round: int,
     server: str,
     pattern: str,
     held: int,
-    idle_kib: int,
+    idle: MemorySample,
+    cpu_seconds: float,
 ) -> HeldRun:
     """The figures of one run."""
     exchanges = outcome.exchanges
@@ -79,10 +88,12 @@ def summary(
         full = outcome.begin + order.wait
         windows = [(full, full + _WINDOW_SECONDS), (last_due - _WINDOW_SECONDS, last_due)]
     kib = [
-        kib_per_held(samples, exchanges, idle_kib=idle_kib, between=window) for window in windows
+        kib_per_held(samples, exchanges, idle_kib=idle.kib, between=window) for window in windows
     ]
     wrong = faults(exchanges)
+    most_files = max((sample.files for sample in samples), default=0) - idle.files
     return HeldRun(
+        round=round,
         server=server,
         pattern=pattern,
         held=held,
@@ -96,75 +107,137 @@ def summary(
         from_sent=Lateness.of(lateness_from_sent(exchanges, order.wait)),
         from_syn=Lateness.of(lateness_from_syn(exchanges, order.wait)),
         driver_ms=outcome.longest_turn * 1000,
+        microseconds=cpu_seconds / len(exchanges) * 1e6,
+        files=most_files / held,
     )
 
 
-def conclusions(runs: Sequence[HeldRun], subject: str) -> list[Figure]:
-    """The figures of one server that have a target."""
-    mine = [run for run in runs if run.server == subject]
-    found = [figure for run in mine for figure in _run_figures(run)]
-    even = sorted((run for run in mine if run.pattern == EVEN), key=lambda run: run.held)
-    if len(even) > 1:
-        few, many = even[0], even[-1]
-        name = f"{subject}, memory per held, {many.held:,} / {few.held:,}"
-        found.append(Figure(name, [figures.ratio(many.kib, few.kib)], figures.MEMORY_LINEAR))
+def conclude(runs: Sequence[HeldRun], *, subject: str, most: int | None) -> Section:
+    """The table and the figures; ``most`` are held for the sake of memory alone."""
+    found = conclusions(runs, subject, most=most)
+    return Section("Held requests", report(runs), found, runs)
+
+
+def conclusions(runs: Sequence[HeldRun], subject: str, *, most: int | None = None) -> list[Figure]:
+    """The figures of one server, each round's; and its ratios to the peer where both were seen."""
+    found: list[Figure] = []
+    for (held, pattern), group in _groups(runs).items():
+        mine = [run for run in group if run.server == subject]
+        if mine:
+            where = f"{held:,} held, {pattern}"
+            found += _RULES[pattern](where, mine, held == most)
+            found.append(Figure(f"{where}: failed", [_failed(mine)], figures.NONE_FAILED))
+            found += _against_peer(where, mine, [run for run in group if run.server == PEER])
+    return found + _linear([run for run in runs if (run.server, run.pattern) == (subject, EVEN)])
+
+
+def _even(where: str, mine: Sequence[HeldRun], for_memory: bool) -> list[Figure]:
+    target = figures.LATENESS_MS_SHOWN if for_memory else figures.OVERSHOOT_EVEN
+    return [
+        Figure(f"{where}: memory per held", [run.kib for run in mine], figures.MEMORY_PER_HELD),
+        Figure(f"{where}: overshoot p99", _late(mine), target),
+    ]
+
+
+def _burst(where: str, mine: Sequence[HeldRun], _: bool) -> list[Figure]:
+    syn = [run.from_syn.p99 for run in mine]
+    p99 = f"{where}: overshoot p99"
+    return [
+        Figure(f"{p99} from sending", _late(mine), figures.OVERSHOOT_BURST_FROM_SENT),
+        Figure(f"{p99} from first SYN", syn, figures.OVERSHOOT_BURST_FROM_SYN),
+    ]
+
+
+def _turnover(where: str, mine: Sequence[HeldRun], _: bool) -> list[Figure]:
+    growth = [figures.ratio(run.kib_at_end, run.kib) for run in mine]
+    return [
+        Figure(f"{where}: overshoot p99", _late(mine), figures.OVERSHOOT_TURNOVER),
+        Figure(f"{where}: memory, end / begin", growth, figures.MEMORY_LEVEL),
+    ]
+
+
+_RULES = {EVEN: _even, BURST: _burst, TURNOVER: _turnover}
+
+
+def _against_peer(where: str, mine: Sequence[HeldRun], peers: Sequence[HeldRun]) -> list[Figure]:
+    """Ratios within the rounds that have both."""
+    late = figures.paired_ratios(_by_round(mine, _p99), _by_round(peers, _p99))
+    kib = figures.paired_ratios(_by_round(mine, _kib), _by_round(peers, _kib))
+    found = [
+        Figure(f"{where}: overshoot p99, boomerang / peer", late, figures.LATENESS_SHOWN),
+        Figure(f"{where}: memory per held, boomerang / peer", kib, figures.SHOWN),
+    ]
+    return [each for each in found if all(map(math.isfinite, each.values)) and each.values]
+
+
+def _linear(even: Sequence[HeldRun]) -> list[Figure]:
+    """Memory per held request: the most against the fewest."""
+    counts = sorted({run.held for run in even})
+    if len(counts) < 2:
+        return []
+    few, many = (
+        _by_round([run for run in even if run.held == count], _kib)
+        for count in (counts[0], counts[-1])
+    )
+    name = f"memory per held, {counts[-1]:,} / {counts[0]:,}"
+    return [Figure(name, figures.paired_ratios(many, few), figures.MEMORY_LINEAR)]
+
+
+def _late(runs: Sequence[HeldRun]) -> list[float]:
+    return [_p99(run) for run in runs]
+
+
+def _p99(run: HeldRun) -> float:
+    return run.from_sent.p99
+
+
+def _kib(run: HeldRun) -> float:
+    return run.kib
+
+
+def _by_round(runs: Sequence[HeldRun], of: Callable[[HeldRun], float]) -> dict[int, float]:
+    return {run.round: of(run) for run in runs}
+
+
+def _failed(runs: Sequence[HeldRun]) -> int:
+    return sum(run.failed for run in runs)
+
+
+def _groups(runs: Sequence[HeldRun]) -> dict[tuple[int, str], list[HeldRun]]:
+    found: dict[tuple[int, str], list[HeldRun]] = {}
+    for run in runs:
+        found.setdefault((run.held, run.pattern), []).append(run)
     return found
 
 
-def _run_figures(run: HeldRun) -> list[Figure]:
-    where = f"{run.server}, {run.held:,} held, {run.pattern}"
-    failed = Figure(f"{where}: failed", [run.failed], figures.NONE_FAILED)
-    p99 = f"{where}: overshoot p99"
-    if run.pattern == EVEN:
-        return [
-            Figure(f"{where}: memory per held", [run.kib], figures.MEMORY_PER_HELD),
-            Figure(p99, [run.from_sent.p99], figures.OVERSHOOT_EVEN),
-            failed,
-        ]
-    if run.pattern == BURST:
-        sent, syn = figures.OVERSHOOT_BURST_FROM_SENT, figures.OVERSHOOT_BURST_FROM_SYN
-        return [
-            Figure(f"{p99} from sending", [run.from_sent.p99], sent),
-            Figure(f"{p99} from first SYN", [run.from_syn.p99], syn),
-            failed,
-        ]
-    growth = figures.ratio(run.kib_at_end, run.kib)
-    return [
-        Figure(p99, [run.from_sent.p99], figures.OVERSHOOT_TURNOVER),
-        Figure(f"{where}: memory, end / begin", [growth], figures.MEMORY_LEVEL),
-        failed,
-    ]
+_COLUMNS: Mapping[str, Callable[[HeldRun], float]] = {
+    "KiB/held": _kib,
+    "at end": lambda run: run.kib_at_end,
+    "late ms p50": lambda run: run.from_sent.p50,
+    "p99": _p99,
+    "max": lambda run: run.from_sent.max,
+    "from SYN p99": lambda run: run.from_syn.p99,
+    "CPU us": lambda run: run.microseconds,
+    "failed": lambda run: run.failed,
+    "lost at 15 s": lambda run: run.lost_calls,
+    "driver ms": lambda run: run.driver_ms,
+}
 
 
 def report(runs: Sequence[HeldRun]) -> str:
-    """All runs as a table, with what went wrong below it."""
-    headings = (
-        "held / pattern / server",
-        "wait s",
-        "KiB/held",
-        "at end",
-        "late ms p50",
-        "p99",
-        "max",
-        "from SYN p99",
-        "max",
-        "sent",
-        "failed",
-        "lost at 15 s",
-        "driver ms",
-    )
+    """All runs as a table, medians with the range of the rounds; what went wrong below it."""
+    rows = []
+    for group in _groups(runs).values():
+        for server in dict.fromkeys(run.server for run in group):
+            mine = [run for run in group if run.server == server]
+            cells = [spread_text(spread(map(of, mine))) for of in _COLUMNS.values()]
+            rows.append([_name(mine[0]), quantity(mine[0].wait), *cells])
     notes = [
         f"{_name(run)}: {count:,} x {fault}" for run in runs for fault, count in run.faults.items()
     ]
-    return "\n".join([figures.table(headings, [_row(run) for run in runs]), *notes])
+    headings = ("held / pattern / server", "wait s", *_COLUMNS)
+    return "\n\n".join([figures.table(headings, rows), *notes])
 
 
 def _name(run: HeldRun) -> str:
     return f"{run.held:,} {run.pattern} {run.server}"
-
-
-def _row(run: HeldRun) -> list[str]:
-    sent, syn = run.from_sent, run.from_syn
-    numbers = [run.wait, run.kib, run.kib_at_end, sent.p50, sent.p99, sent.max, syn.p99, syn.max]
-    numbers += [run.sent, run.failed, run.lost_calls, run.driver_ms]
-    return [_name(run), *map(quantity, numbers)]

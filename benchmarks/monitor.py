@@ -4,8 +4,9 @@ import os
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from http.client import HTTPConnection
 from pathlib import Path
 
@@ -14,7 +15,7 @@ import attrs
 from benchmarks import figures
 from benchmarks.exchanges import Order, faults, lateness_from_sent
 from benchmarks.figures import Figure, quantity, spread, spread_text
-from benchmarks.held import drive
+from benchmarks.held import drive, warm_up
 from benchmarks.held_figures import Lateness
 from benchmarks.processes import cpu_seconds, running
 from benchmarks.servers import (
@@ -26,6 +27,7 @@ from benchmarks.servers import (
     serving,
     wait_until,
 )
+from benchmarks.steps import Part, Section, Step
 
 CHECKS = 500
 INTERVAL = 10.0
@@ -37,8 +39,6 @@ VARIANTS = (ALONE, WATCHING)
 _HELD = 2_000
 _PER_SECOND = 200.0  # so that they are answered while each check runs once
 _WAIT = 8.0
-_WARM_UP_COUNT = 20
-_WARM_UP_NUMBER = 900_000_000
 _ALL_HAVE_RUN = INTERVAL + 2.0  # the first runs are spread over the interval
 
 
@@ -54,17 +54,31 @@ class MonitorRound:
     checks_up: int
 
 
-def measure(
-    rounds: int, *, idle_seconds: float, grace: float, progress: Callable[[str], None]
-) -> Iterator[MonitorRound]:
+def part(rounds: int, *, idle_seconds: float, grace: float) -> Part:
     """Both variants once per round, in turn, each time fresh and empty."""
+    took = _WAIT + _HELD / _PER_SECOND + idle_seconds
+    steps = [
+        Step(
+            f"monitor: round {number} of {rounds}, {variant}",
+            took + (_ALL_HAVE_RUN if variant == WATCHING else 0.0),
+            partial(_measure, variant, idle_seconds=idle_seconds, grace=grace),
+        )
+        for number in range(1, rounds + 1)
+        for variant in VARIANTS
+    ]
+    return Part("monitor", steps, conclude)
+
+
+def _measure(variant: str, *, idle_seconds: float, grace: float) -> MonitorRound:
     with _target() as port:
-        for number in range(1, rounds + 1):
-            for variant in VARIANTS:
-                progress(f"monitor: round {number} of {rounds}, {variant}")
-                settings = settings_for(port) if variant == WATCHING else ""
-                with serving(SQLITE, wait=_WAIT, settings=settings) as server:
-                    yield _round(variant, server, idle_seconds=idle_seconds, grace=grace)
+        settings = settings_for(port) if variant == WATCHING else ""
+        with serving(SQLITE, wait=_WAIT, settings=settings) as server:
+            return _round(variant, server, idle_seconds=idle_seconds, grace=grace)
+
+
+def conclude(rounds: Sequence[MonitorRound]) -> Section:
+    """The table and the figures."""
+    return Section("Checks beside held requests", report(rounds), conclusions(rounds), rounds)
 
 
 def settings_for(port: int) -> str:
@@ -79,19 +93,18 @@ def settings_for(port: int) -> str:
 def _round(variant: str, server: Server, *, idle_seconds: float, grace: float) -> MonitorRound:
     order = Order(
         port=server.port,
-        first_number=_WARM_UP_NUMBER,
-        count=_WARM_UP_COUNT,
-        per_second=0.0,
+        first_number=1,
+        count=_HELD,
+        per_second=_PER_SECOND,
         wait=_WAIT,
         grace=grace,
     )
     ready = time.monotonic() + (_ALL_HAVE_RUN if variant == WATCHING else 0.0)
-    drive(order, server.pids)
+    drive(warm_up(order), server.pids)
     time.sleep(max(0.0, ready - time.monotonic()))
     before = cpu_seconds(server.pids)
     time.sleep(idle_seconds)
     used = cpu_seconds(server.pids) - before
-    order = attrs.evolve(order, first_number=1, count=_HELD, per_second=_PER_SECOND)
     outcome, _ = drive(order, server.pids)
     return MonitorRound(
         variant=variant,
@@ -152,10 +165,12 @@ def conclusions(rounds: Sequence[MonitorRound]) -> list[Figure]:
             figures.OVERSHOOT_OF_CHECKS,
         ),
         Figure(f"{WATCHING}: CPU", _cost(rounds), figures.CPU_OF_CHECKS),
-        Figure(f"{where}: failed", [sum(each.failed for each in rounds)], figures.NONE_FAILED),
+        Figure(
+            f"{where}: failed", figures.total([each.failed for each in rounds]), figures.NONE_FAILED
+        ),
         Figure(
             f"{WATCHING}: checks that did not run, or not well",
-            [sum(CHECKS - each.checks_up for each in watching)],
+            figures.total([CHECKS - each.checks_up for each in watching]),
             figures.ALL_RAN,
         ),
     ]
@@ -190,8 +205,8 @@ def report(rounds: Sequence[MonitorRound]) -> str:
 
 def _ratios(rounds: Sequence[MonitorRound], name: str) -> list[float]:
     return figures.paired_ratios(
-        [getattr(after.late, name) for _, after in _pairs(rounds)],
-        [getattr(before.late, name) for before, _ in _pairs(rounds)],
+        dict(enumerate(getattr(after.late, name) for _, after in _pairs(rounds))),
+        dict(enumerate(getattr(before.late, name) for before, _ in _pairs(rounds))),
     )
 
 

@@ -1,7 +1,7 @@
 """How held requests arrive; pure.
 
-even:      at 1,000 a second. The server holds each 8 s, or as much longer as it takes that all
-           are held together before the first is answered.
+even:      at 1,000 a second, or all within 10 s if that is more. The server holds each 8 s, or as
+           much longer as it takes that all are held together before the first is answered.
 burst:     all in one instant.
 turnover:  steadily, so many a second that the number held stays the same once it is reached.
 """
@@ -14,17 +14,16 @@ EVEN, BURST, TURNOVER = "even", "burst", "turnover"
 PATTERNS = (EVEN, BURST, TURNOVER)
 
 WAIT = 8.0
-_LONGEST_WAIT = 14.0  # what boomerang allows
 _EVEN_PER_SECOND = 1000.0
+_EVEN_SECONDS = 10.0
 _SECONDS_TOGETHER = 2.0
-MOST_HELD = int((_LONGEST_WAIT - _SECONDS_TOGETHER) * _EVEN_PER_SECOND)
 
 
 def order_for(pattern: str, held: int, *, turnover_seconds: float, grace: float) -> Order:
     """The order, still without a port, that has so many requests held."""
     wait, count, per_second = WAIT, held, 0.0
     if pattern == EVEN:
-        per_second = _EVEN_PER_SECOND
+        per_second = max(_EVEN_PER_SECOND, held / _EVEN_SECONDS)
         wait = max(WAIT, math.ceil(held / per_second + _SECONDS_TOGETHER))
     elif pattern == TURNOVER:
         per_second = held / WAIT

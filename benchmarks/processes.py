@@ -73,9 +73,24 @@ def family(pid: int) -> list[int]:
     return found
 
 
+def open_files(pids: Sequence[int]) -> int:
+    """Open descriptors of the processes; 0 for one that has ended."""
+    count = 0
+    for pid in pids:
+        with suppress(FileNotFoundError, ProcessLookupError):
+            count += len(os.listdir(f"/proc/{pid}/fd"))
+    return count
+
+
 def cpu_seconds(pids: Sequence[int]) -> float:
     """CPU time that the processes have used, in user mode and in the kernel."""
     return sum(int(ticks) for pid in pids for ticks in _stat(pid)[11:13]) / _TICKS_PER_SECOND
+
+
+def idle_seconds() -> float:
+    """For how long the machine's cores have been idle, all together."""
+    fields = Path("/proc/stat").read_text().split(maxsplit=6)
+    return (int(fields[4]) + int(fields[5])) / _TICKS_PER_SECOND
 
 
 def resident_kib(pids: Sequence[int]) -> int:

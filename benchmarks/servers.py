@@ -5,7 +5,7 @@ import socket
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from http.client import HTTPConnection, HTTPException
 from pathlib import Path
@@ -13,13 +13,14 @@ from subprocess import Popen
 
 import attrs
 
-from benchmarks import floor, peer, traffic
+from benchmarks import cores, floor, peer, traffic
 from benchmarks.processes import family, running
 
 ROOT = Path(__file__).resolve().parent.parent
 MAX_HELD = 20_000
 _ENDPOINTS = 40
 _READY_SECONDS = 20.0
+_WORKERS = "boomerang_workers "
 
 PEER = "peer"
 FLOOR = "floor (C)"
@@ -34,11 +35,12 @@ class ServerError(Exception):
 
 @attrs.frozen
 class Server:
-    """A running server; `pids` are its process and the workers of it."""
+    """A running server; `pids` are its process and the workers of it, `redis` its Redis."""
 
     name: str
     port: int
     pids: Sequence[int]
+    redis: Sequence[int] = ()
 
 
 @attrs.frozen
@@ -52,16 +54,19 @@ class _Launch:
 
 
 @contextmanager
-def serving(name: str, *, wait: float, settings: str = "") -> Iterator[Server]:
+def serving(name: str, *, wait: float, settings: str = "", workers: int = 1) -> Iterator[Server]:
     """The named server, fresh and empty, holding requests for `wait` seconds.
 
-    `settings` are further ones of boomerang's, as in its file.
+    `settings` are further ones of boomerang's, as in its file, `workers` its processes. It has
+    cores of its own where there are enough; Redis shares those of the drivers.
     """
+    split = cores.cores(workers)
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="benchmark-")))
-        redis_url = ""
+        redis_url, redis_pids = "", []
         if name in (PEER, REDIS):
-            redis_url = f"redis://127.0.0.1:{stack.enter_context(_redis(folder))}/0"
+            redis_port, redis_pid = stack.enter_context(redis_server(folder, split.drivers))
+            redis_url, redis_pids = f"redis://127.0.0.1:{redis_port}/0", [redis_pid]
         port = free_port()
         if name == FLOOR:
             launch = floor_launch(port, wait=wait, folder=folder)
@@ -71,18 +76,26 @@ def serving(name: str, *, wait: float, settings: str = "") -> Iterator[Server]:
             store = {MEMORY: "memory:", SQLITE: f"sqlite:{folder}/claims.db", REDIS: redis_url}
             config = folder / "settings.toml"
             config.write_text(everything_on() + settings)
-            launch = boomerang_launch(port, wait=wait, store=store[name], config=config)
+            launch = boomerang_launch(
+                port, wait=wait, store=store[name], config=config, workers=workers
+            )
         log = folder / "server.log"
         environment = {**clean_environment(os.environ), **launch.environment}
-        process = stack.enter_context(
-            running(launch.command, folder=folder, output=log, environment=environment)
-        )
+        with cores.only_on(split.servers):
+            process = stack.enter_context(
+                running(launch.command, folder=folder, output=log, environment=environment)
+            )
         wait_until(lambda: _answers(port, launch), process, name=name, log=log)
-        yield Server(name=name, port=port, pids=family(process.pid))
+        if workers > 1:
+            wait_until(lambda: _serving_workers(port) == workers, process, name=name, log=log)
+        pids = family(process.pid)
+        with cores.only_on(split.drivers):
+            yield Server(name=name, port=port, pids=pids, redis=redis_pids)
 
 
 def everything_on() -> str:
-    """Settings as a call centre has them: signatures are required, forty endpoints are known.
+    """Settings as a call centre has them: signatures are required, forty endpoints are known,
+    and one more that is warmed up with.
 
     Metrics and the decision log, which goes to a file here, are always on.
     """
@@ -93,8 +106,9 @@ def everything_on() -> str:
         f'[[endpoint]]\nname = "endpoint-{number}"\nmatch = "/{path}"\nhost = "*.example.com"\n'
         for number, path in enumerate(paths)
     )
+    warm_up = f'[[endpoint]]\nname = "warm-up"\nmatch = "/{traffic.WARM_UP}"\nwait = 0\n'
     head = f'public_url = "{traffic.PUBLIC_URL}"\n[twilio]\nauth_token = "{traffic.AUTH_TOKEN}"\n'
-    return head + "".join(tables)
+    return head + "".join(tables) + warm_up
 
 
 def clean_environment(environment: Mapping[str, str]) -> dict[str, str]:
@@ -129,8 +143,10 @@ def floor_launch(port: int, *, wait: float, folder: Path) -> _Launch:
     )
 
 
-def boomerang_launch(port: int, *, wait: float, store: str, config: Path) -> _Launch:
-    """How boomerang is started: one process, with its log of decisions."""
+def boomerang_launch(
+    port: int, *, wait: float, store: str, config: Path, workers: int = 1
+) -> _Launch:
+    """How boomerang is started: one process or several, with their log of decisions."""
     twistd = str(Path(sys.executable).parent / "twistd")
     listen = f"tcp:{port}:interface=127.0.0.1"
     options = {
@@ -139,6 +155,7 @@ def boomerang_launch(port: int, *, wait: float, store: str, config: Path) -> _La
         "--store": store,
         "--retry-wait": f"{wait:g}",
         "--retry-max-held": str(MAX_HELD),
+        "--workers": str(workers),
     }
     arguments = [word for option in options.items() for word in option]
     return _Launch(
@@ -150,14 +167,17 @@ def boomerang_launch(port: int, *, wait: float, store: str, config: Path) -> _La
 
 
 @contextmanager
-def _redis(folder: Path) -> Iterator[int]:
+def redis_server(folder: Path, on: Collection[int]) -> Iterator[tuple[int, int]]:
+    """Port and process id of an empty Redis on these cores, which keeps nothing on disk."""
     port = free_port()
     keep_nothing = ["--save", "", "--appendonly", "no", "--dir", str(folder)]
     command = ["redis-server", "--port", str(port), "--bind", "127.0.0.1", *keep_nothing]
     log = folder / "redis.log"
-    with running(command, folder=folder, output=log) as process:
+    with ExitStack() as stack:
+        with cores.only_on(on):
+            process = stack.enter_context(running(command, folder=folder, output=log))
         wait_until(lambda: _pongs(port), process, name="redis-server", log=log)
-        yield port
+        yield port, process.pid
 
 
 def free_port() -> int:
@@ -180,6 +200,17 @@ def _answers(port: int, launch: _Launch) -> bool:
         return connection.getresponse().status == launch.ready_status
     finally:
         connection.close()
+
+
+def _serving_workers(port: int) -> int:
+    """How many workers serve, as the metrics say."""
+    connection = HTTPConnection("127.0.0.1", port, timeout=2)
+    try:
+        connection.request("GET", "/metrics")
+        lines = connection.getresponse().read().decode().splitlines()
+    finally:
+        connection.close()
+    return round(sum(float(line.split()[1]) for line in lines if line.startswith(_WORKERS)))
 
 
 def wait_until(ready: Callable[[], bool], process: Popen[bytes], *, name: str, log: Path) -> None:

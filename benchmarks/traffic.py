@@ -12,6 +12,9 @@ PUBLIC_URL = "https://boomerang.example.com"
 VOICE = "voice"
 """The path that failed."""
 
+WARM_UP = "warm-up"
+"""A path for which no server waits: what loads a server beforehand need not take so long."""
+
 _MARK = "000000000000"
 _NUMBERED = "%012d"
 
@@ -59,24 +62,24 @@ _LENGTH = re.compile(rb"^content-length: *(\d+)", re.IGNORECASE | re.MULTILINE)
 _CHUNKED = re.compile(rb"^transfer-encoding: *chunked", re.IGNORECASE | re.MULTILINE)
 
 
-def url_of(number: int) -> str:
+def url_of(number: int, path: str = VOICE) -> str:
     """The URL that failed, in the numbered request."""
-    return f"https://app-{_NUMBERED % number}.example.com/{VOICE}?x=1&y=2"
+    return f"https://app-{_NUMBERED % number}.example.com/{path}?x=1&y=2"
 
 
-def signature(number: int) -> str:
+def signature(number: int, path: str = VOICE) -> str:
     """Twilio's signature of the numbered request."""
-    signed = _of(_SIGNED, number).encode("ascii")
+    signed = _of(_SIGNED, number).replace(f"/{VOICE}?", f"/{path}?").encode("ascii")
     return b64encode(hmac.digest(AUTH_TOKEN.encode("ascii"), signed, "sha1")).decode("ascii")
 
 
-def request(number: int, port: int) -> bytes:
+def request(number: int, port: int, path: str = VOICE) -> bytes:
     """The bytes of the numbered request to /retry (number: up to 12 digits)."""
-    body = _of(_BODY, number)
+    body = _of(_BODY, number).replace(f"%2F{VOICE}%3F", f"%2F{path}%3F")
     headers = {
         "Host": f"127.0.0.1:{port}",
         **HEADERS,
-        SIGNATURE: signature(number),
+        SIGNATURE: signature(number, path),
         "Content-Length": str(len(body)),
     }
     lines = ["POST /retry HTTP/1.1", *(f"{name}: {value}" for name, value in headers.items())]
@@ -100,12 +103,12 @@ def is_complete(answer: bytes) -> bool:
     return False
 
 
-def fault(number: int, answer: bytes) -> str:
+def fault(number: int, answer: bytes, path: str = VOICE) -> str:
     """What is wrong with the answer to the numbered request; empty if it is right."""
     status = answer[:12].decode("ascii", "replace")
     if not answer.startswith(b"HTTP/1.1 200 "):
         return f"answered {status}" if answer else "closed without an answer"
-    url = url_of(number).replace("&", "&amp;")
+    url = url_of(number, path).replace("&", "&amp;")
     if f'<Redirect method="POST">{url}</Redirect>'.encode("ascii") not in answer:
         return "not the expected redirect"
     return ""

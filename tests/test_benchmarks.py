@@ -3,12 +3,29 @@
 from __future__ import annotations
 
 import math
+import os
 import xml.etree.ElementTree as ET
+from collections.abc import Sequence
+from pathlib import Path
 from urllib.parse import parse_qsl
 
 import pytest
 
-from benchmarks import compare, figures, monitor, patterns, traffic
+from benchmarks import (
+    compare,
+    curves,
+    documents,
+    figures,
+    monitor,
+    patterns,
+    plan,
+    report,
+    scale_reckoning,
+    steps,
+    traffic,
+    workers,
+)
+from benchmarks.cores import Cores, only_on, split
 from benchmarks.driver import Driver
 from benchmarks.exchanges import (
     Exchange,
@@ -21,8 +38,9 @@ from benchmarks.exchanges import (
     lateness_from_syn,
     lost_calls,
 )
-from benchmarks.held_figures import Lateness
-from benchmarks.servers import FLOOR, everything_on, serving
+from benchmarks.held_figures import HeldRun, Lateness, conclusions
+from benchmarks.rate import RatePoint
+from benchmarks.servers import FLOOR, PEER, ROOT, SQLITE, everything_on, serving
 from boomerang import twiml
 from boomerang.settings import Sources, load_settings
 from boomerang.standin import signing
@@ -73,7 +91,8 @@ def test_quantity(value: float, unit: str, expected: str) -> None:
 
 def test_ratios_are_paired() -> None:
     """A round is compared with the same round of the other, which saw the same machine."""
-    assert figures.paired_ratios([2.0, 9.0], [1.0, 3.0]) == [2.0, 3.0]
+    assert figures.paired_ratios({1: 2.0, 2: 9.0}, {1: 1.0, 2: 3.0}) == [2.0, 3.0]
+    assert figures.paired_ratios({1: 2.0, 2: 9.0}, {2: 3.0, 3: 1.0}) == [3.0]
     assert math.isnan(figures.ratio(1.0, 0.0))
 
 
@@ -82,7 +101,31 @@ def test_figures_table_says_no() -> None:
     missed = figures.Figure("memory", [9.0], figures.MEMORY_PER_HELD)
     kept = figures.Figure("overshoot", [9.0], figures.OVERSHOOT_EVEN)
     lines = figures.figures_table([missed, kept]).splitlines()
-    assert [line.split()[-2] for line in lines[2:]] == ["NO", "yes"]
+    shown = figures.figures_table([figures.Figure("rate", [9.0], figures.SHOWN)]).splitlines()
+    assert [line.split()[-2] for line in [*lines[2:], shown[2]]] == ["NO", "yes", "-"]
+
+
+def test_target_of_two_workers() -> None:
+    """A target may be the least that a figure has to be."""
+    held = [figures.TWO_WORKERS.holds(value) for value in (1.79, 1.8, math.nan)]
+    assert held == [False, True, False]
+
+
+@pytest.mark.parametrize(
+    ("values", "tolerance", "expected"),
+    [
+        ([2.0, 4.0], 0.0, (2.0, 4.0)),
+        ([2.0, 4.0], 1.0, (1.0, 8.0)),
+        ([-1.0, 2.0], 1.0, (-2.0, 4.0)),
+        ([0.0], 1.0, (0.0, 0.0)),
+    ],
+)
+def test_spread_is_wider_than_the_rounds(
+    values: list[float], tolerance: float, expected: tuple[float, float]
+) -> None:
+    """A spread is the range of the rounds, wider at either end by the tolerance of its kind."""
+    target = figures.Target(tolerance=tolerance)
+    assert figures.Figure("late", values, target).spread == expected
 
 
 def test_lateness() -> None:
@@ -106,6 +149,7 @@ def test_memory_per_held() -> None:
     [
         (patterns.EVEN, 1000, 1000, 8.0),
         (patterns.EVEN, 10_000, 10_000, 12.0),
+        (patterns.EVEN, 20_000, 20_000, 12.0),
         (patterns.BURST, 10_000, 10_000, 8.0),
         (patterns.TURNOVER, 1000, 2500, 8.0),
     ],
@@ -146,6 +190,196 @@ def test_request() -> None:
 def test_fault(answer: bytes, fault: str) -> None:
     """Only the redirect to the request's own URL counts as an answer."""
     assert traffic.fault(7, answer) == fault
+
+
+@pytest.mark.parametrize(
+    ("available", "wanted", "servers", "drivers"),
+    [
+        ([0], 1, {0}, {0}),
+        ([0, 1], 1, {0}, {1}),
+        ([0, 1], 2, {0, 1}, {0, 1}),
+        ([2, 3, 5, 7], 2, {2, 3}, {5, 7}),
+    ],
+)
+def test_cores(available: list[int], wanted: int, servers: set[int], drivers: set[int]) -> None:
+    """Servers and drivers have cores of their own where there are enough."""
+    assert split(available, wanted=wanted) == Cores(frozenset(servers), frozenset(drivers))
+
+
+def test_affinity_is_given_back() -> None:
+    """What is started within the block is bound to the cores, what comes after is not."""
+    before = os.sched_getaffinity(0)
+    with only_on({min(before)}):
+        assert os.sched_getaffinity(0) == {min(before)}
+    assert os.sched_getaffinity(0) == before
+
+
+def held_run(number: int, server: str, *, p99: float, kib: float, held: int) -> HeldRun:
+    late = Lateness(p50=1.0, p99=p99, max=p99)
+    return HeldRun(
+        round=number,
+        server=server,
+        pattern=patterns.EVEN,
+        held=held,
+        wait=8.0,
+        sent=held,
+        failed=0,
+        faults={},
+        lost_calls=0,
+        kib=kib,
+        kib_at_end=math.nan,
+        from_sent=late,
+        from_syn=late,
+        driver_ms=1.0,
+        microseconds=100.0,
+        files=1.0,
+    )
+
+
+def test_held_figures_have_rounds() -> None:
+    """Each round counts; the peer is compared with in those rounds that saw it."""
+    runs = [
+        held_run(1, PEER, p99=40.0, kib=16.0, held=1000),
+        held_run(1, SQLITE, p99=4.0, kib=6.0, held=1000),
+        held_run(2, SQLITE, p99=8.0, kib=4.0, held=1000),
+        held_run(1, SQLITE, p99=9.0, kib=3.0, held=2000),
+        held_run(2, SQLITE, p99=9.0, kib=6.0, held=2000),
+    ]
+    found = {figure.name: figure.values for figure in conclusions(runs, SQLITE)}
+    assert found["1,000 held, even: overshoot p99"] == [4.0, 8.0]
+    assert found["1,000 held, even: overshoot p99, boomerang / peer"] == [0.1]
+    assert found["memory per held, 2,000 / 1,000"] == [0.5, 1.5]
+
+
+def workers_round(count: int, *, per_second: float, microseconds: float) -> workers.WorkersRound:
+    return workers.WorkersRound(
+        round=1,
+        store=SQLITE,
+        workers=count,
+        per_second=per_second,
+        microseconds=microseconds,
+        server_cores=1.0,
+        redis_cores=0.0,
+        driver_cores=0.5,
+        idle_cores=0.5,
+        wrong=0,
+    )
+
+
+def test_two_workers_against_one() -> None:
+    """The raw ratio stands beside the one in which the driver's share of the cores is counted."""
+    rounds = [
+        workers_round(1, per_second=4000.0, microseconds=200.0),
+        workers_round(2, per_second=6000.0, microseconds=250.0),
+    ]
+    found = [figure.values for figure in workers.conclude(rounds).figures if figure.values]
+    assert found == [[1.5], [1.6], [1.25], [0]]
+
+
+def test_what_fails_is_reported() -> None:
+    """A step that fails is named with its reason; the others, and what follows from them, stay."""
+
+    def fails() -> int:
+        raise OSError("no room")
+
+    def conclude(results: Sequence[int]) -> steps.Section:
+        return steps.Section("Sums", str(sum(results)), [], results)
+
+    part = steps.Part(
+        "sums",
+        [
+            steps.Step("one", 1.0, lambda: 1),
+            steps.Step("two", 1.0, fails),
+            steps.Step("three", 1.0, lambda: 3),
+        ],
+        conclude,
+    )
+    section, failed = steps.carry_out(part, steps.Bar(part.seconds))
+    assert section is not None
+    assert (section.text, failed) == ("4", [steps.Failed("two", "OSError: no room")])
+    outcome = report.Outcome(machine={}).having("sums", section, failed)
+    assert "OSError: no room" in report.targets(outcome)
+
+
+def test_a_part_without_results_is_reported() -> None:
+    """Where nothing can be concluded, that is what is reported."""
+
+    def conclude(results: Sequence[int]) -> steps.Section:
+        raise ValueError("nothing measured")
+
+    section, failed = steps.carry_out(steps.Part("sums", [], conclude), steps.Bar(0))
+    assert (section, [each.why for each in failed]) == (None, ["ValueError: nothing measured"])
+
+
+@pytest.mark.parametrize("chosen", [plan.FULL, plan.QUICK])
+def test_parts_conclude_from_nothing(chosen: plan.Plan) -> None:
+    """A part all of whose steps failed still has its table, and no figure of it holds."""
+    for make in plan.parts(chosen).values():
+        found = make().conclude([]).figures
+        assert not [each.name for each in found if each.holds]
+
+
+def test_plan_fits_the_machine() -> None:
+    """No more is held than the limit of open files permits."""
+    fitted = plan.fitted(plan.FULL, 4_500).held
+    assert (fitted.counts, fitted.most) == ((1_000, 3_000), 4_000)
+    assert plan.fitted(plan.FULL, 2_000_000) == plan.FULL
+
+
+def test_documents_are_filled() -> None:
+    """Only what is between the markers changes, again and again."""
+    text = "before\n<!-- figures -->\nold\n<!-- /figures -->\nafter\n"
+    once = documents.filled(text, "figures", "new")
+    assert once == "before\n<!-- figures -->\n\nnew\n\n<!-- /figures -->\nafter\n"
+    assert documents.filled(once, "figures", "new") == once
+    with pytest.raises(documents.MarkerError):
+        documents.filled("nothing here", "figures", "new")
+
+
+@pytest.mark.parametrize(
+    ("file", "names"),
+    [("README.md", ["figures"]), ("docs/scale.md", ["measured", "formulas", "extrapolated"])],
+)
+def test_documents_have_their_markers(file: str, names: list[str]) -> None:
+    """What `make bench` writes has a place in the documents."""
+    text = (ROOT / file).read_text()
+    for name in names:
+        text = documents.filled(text, name, "figure")
+    assert text.count("\n\nfigure\n\n") == len(names)
+
+
+def test_curves_are_drawn(tmp_path: Path) -> None:
+    """Each curve is an SVG for light and one for dark pages; a point is no curve."""
+    runs = [
+        held_run(1, SQLITE, p99=held / 100, kib=6.0, held=held) for held in (1000, 2000, 10_000)
+    ]
+    point = RatePoint(server=PEER, per_second=100.0, microseconds=400.0, failed=0)
+    found = curves.curves(runs, [point])
+    curves.draw(found, tmp_path)
+    assert [each.name for each in found] == ["overshoot", "memory"]
+    for file in tmp_path.iterdir():
+        ET.parse(file)
+    assert len(list(tmp_path.iterdir())) == 4
+
+
+def test_fleet() -> None:
+    """What a fleet needs follows from what one process takes: two requests for each call."""
+    seen = scale_reckoning.Measured(
+        request_seconds=300e-6,
+        kib=8.0,
+        files=1.0,
+        redis_seconds=15e-6,
+        redis_bytes=400.0,
+        sqlite_claims=20_000.0,
+        window=900.0,
+        wait=8.0,
+    )
+    few, many = (scale_reckoning.fleet(rate, seen) for rate in (1_000, 100_000))
+    assert (few.requests, few.held, few.workers, few.machines) == (2_000, 8_000, 1, 1)
+    assert (few.redis_masters, few.sqlite) == (1, True)
+    assert (many.workers, many.machines, many.redis_masters) == (100, 13, 5)
+    assert not many.sqlite
+    assert many.workers_by_files == 13
 
 
 @pytest.mark.parametrize("name", ["boomerang memory:", FLOOR])
@@ -203,10 +437,14 @@ def test_requests_are_signed() -> None:
 
 @pytest.mark.parametrize(
     ("old", "new", "expected"),
-    [([1.0, 2.0], [2.0, 3.0], True), ([1.0, 2.0], [2.1, 3.0], False), ([], [1.0], False)],
+    [
+        ([1.0, 2.0], [2.0, 3.0], True),
+        ([1.0, 2.0], [2.1, 3.0], False),
+        ([None, None], [1.0, 1.0], False),
+    ],
 )
-def test_runs_agree(old: list[float], new: list[float], expected: bool) -> None:
-    """Two runs agree about a ratio whose ranges overlap."""
+def test_runs_agree(old: list[float | None], new: list[float | None], expected: bool) -> None:
+    """Two runs agree about a ratio whose spreads overlap."""
     figure = {"name": "cpu", "target": {"unit": "x"}}
-    runs = [{"figures": [{**figure, "values": values}]} for values in (old, new)]
+    runs = [{"figures": [{**figure, "spread": spread}]} for spread in (old, new)]
     assert compare.compare(runs[0], runs[1])[1] is expected
