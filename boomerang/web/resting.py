@@ -12,6 +12,10 @@ _EARLY: Final = 0.001
 """Seconds; a clock may call a little before the instant that it was asked for."""
 
 
+SPARED: Final = 1.0
+"""Seconds for which a connection rests in any case."""
+
+
 class Resting(Protocol):
     """Whatever can be closed when it has rested for too long."""
 
@@ -47,8 +51,14 @@ class Resters:
         self._since.pop(one, None)
 
     def close_oldest(self, most: int) -> None:
-        """Close those that have rested for longest, to make room for others."""
-        for one in tuple(islice(self._since, most)):
+        """Close those that have rested for longest, to make room for others.
+
+        Those of the last second are spared: they may be callers who are just being let in.
+        """
+        old = self._clock.seconds() - SPARED
+        for one, since in tuple(islice(self._since.items(), most)):
+            if since > old:
+                return
             del self._since[one]
             one.close()
 
