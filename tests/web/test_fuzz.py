@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from twisted.logger import LogLevel, capturedLogs, formatEvent
 
 from boomerang.retry.outcomes import FOLLOWED, SWEEP_EVERY
+from boomerang.web.limits import LONGEST_HEAD
 from tests.web.driving import APP, FIELDS, Answer, Connection, Daemon, get, post, request
 
 LONGEST_LIFE = 200
@@ -276,9 +277,13 @@ def test_odd_returns(
         token = damage(token)
     sent = {"CallSid": FIELDS["CallSid"], **fields}
     target = f"/retry/continue?token={quote(token)}"
+    asked = post(target, sent) if posted else get(target, sent)
     with nothing_left(host) as connection:
-        connection.send(post(target, sent) if posted else get(target, sent))
+        connection.send(asked)
     answer = connection.answer()
+    if answer.status == 431:  # a damage may make a token longer than a head may be
+        assert len(asked.partition(b"\r\n\r\n")[0]) > LONGEST_HEAD
+        return
     assert answer.status in (200, 400, 403)
     if answer.status == 200:
         assert token == promised
