@@ -74,7 +74,8 @@ def _callers(now: Overview) -> Iterator[Finding]:
         yield Finding(Level.BAD, f"Callers are being lost: {lately.lost:,} {span}", since)
     if held.count or held.followed or lately.saved:
         since = _began(now.hour, lambda minute: minute.saved)
-        text = f"{held.count:,} held now, {lately.saved:,} saved {span}"
+        sent = f"{held.followed:,} just sent back, " if held.followed else ""
+        text = f"{held.count:,} held now, {sent}{lately.saved:,} saved {span}"
         yield Finding(Level.WARN, f"Callers get their second chance: {text}", since)
     if lately.apologised:
         since = _began(now.hour, lambda minute: minute.apologised)

@@ -63,9 +63,10 @@ def account(state: str, detail: str = "refused") -> CheckView:
             None,
         ),
         (
-            {"held": HeldNow(0, LEFT, followed=1)},
+            {"held": HeldNow(0, LEFT, followed=1_200)},
             "warn",
-            "Callers get their second chance: 0 held now, 0 saved in the last 5 minutes",
+            "Callers get their second chance: 0 held now, 1,200 just sent back,"
+            " 0 saved in the last 5 minutes",
             None,
         ),
         (
