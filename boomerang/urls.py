@@ -9,7 +9,8 @@ from ipaddress import ip_address
 from typing import Final
 
 import idna
-from attrs import frozen
+
+from boomerang.values import quick_frozen
 
 DEFAULT_PORTS: Final = {"http": 80, "https": 443}
 
@@ -43,7 +44,7 @@ class BadUrl(ValueError):
     """The text is not an absolute http or https URL; the message says why, without the text."""
 
 
-@frozen
+@quick_frozen
 class WebUrl:
     """The parts of an absolute web address that boomerang compares.
 

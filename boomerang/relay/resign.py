@@ -8,19 +8,20 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Final
 
-from attrs import field, frozen
+from attrs import field
 from twilio.request_validator import HMAC_SHA1, RequestValidator
 
 from boomerang.outbound.request import Request
 from boomerang.relay.callback import Callback
 from boomerang.urls import DEFAULT_PORTS
+from boomerang.values import quick_frozen
 from boomerang.web.form import is_form, parse_form
 
 SIGNATURE: Final = "X-Twilio-Signature"
 SETTINGS: Final = "X-Twilio-Webhooks-Signature-Settings"
 
 
-@frozen
+@quick_frozen
 class Signer:
     """What Twilio signs with: an auth token, or a shared key with its id."""
 

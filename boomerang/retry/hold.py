@@ -4,18 +4,18 @@ from __future__ import annotations
 
 from typing import Final
 
-from attrs import frozen
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.python.failure import Failure
 
 from boomerang.retry.crowd import Crowd
+from boomerang.values import quick_frozen
 
 LONGEST: Final = 14.0
 """Seconds; Twilio gives a webhook 15, connection set-up included (docs/api/errors/11205)."""
 
 
-@frozen
+@quick_frozen
 class Held:
     """How a hold ended: seconds that it lasted, seconds beyond its instant, whether cut short.
 
@@ -39,7 +39,7 @@ def _stop_timer(held: Deferred[bool]) -> None:
         held.timer.cancel()
 
 
-@frozen
+@quick_frozen
 class Room:
     """How many seconds a request may be held; ``why_not`` is the reason where there is no place."""
 

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from itertools import islice
 from typing import Final, Protocol
 
-from attrs import frozen
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.logger import Logger
@@ -15,6 +14,7 @@ from twisted.python.failure import Failure as Trouble
 from boomerang.endpoints.rules import EndpointRules
 from boomerang.retry.request import FailedRequest
 from boomerang.stores.interfaces import Marked
+from boomerang.values import quick_frozen
 
 FOLLOWED: Final = 30.0
 """Seconds after which a second chance that has not failed again has saved its call."""
@@ -26,7 +26,7 @@ MOST: Final = 200_000
 """Second chances that are followed at once; beyond it the oldest are let go, and not counted."""
 
 
-@frozen
+@quick_frozen
 class Chance:
     """A second chance: whose, which in number, and when it was given (monotonic seconds).
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from enum import Enum
 from typing import Final
 
-from attrs import evolve, frozen
+from attrs import evolve
 
 from boomerang.endpoints.fallback import Document, Redirect
 from boomerang.endpoints.rules import EndpointRules
@@ -14,6 +14,7 @@ from boomerang.retry.hold import LONGEST, Room
 from boomerang.retry.request import FailedRequest, Target, is_same_address, target
 from boomerang.settings.endpoints import UNKNOWN
 from boomerang.stores.interfaces import Claim
+from boomerang.values import quick_frozen
 
 CODE: Final = "code"
 ENDPOINT: Final = "endpoint"
@@ -45,6 +46,8 @@ _OWN_PATHS: Final = (
     "/status.json",
 )
 
+_BELOW_OWN_PATHS: Final = tuple(f"{path}/" for path in _OWN_PATHS)
+
 
 class Kind(Enum):
     """What happens to the call; the value stands in headers, logs and metrics."""
@@ -57,7 +60,7 @@ class Kind(Enum):
     """It is told to come back here, since it is held for longer than one webhook may take."""
 
 
-@frozen
+@quick_frozen
 class Decision:
     """The answer to one fallback request.
 
@@ -121,7 +124,7 @@ def decide_without_state(
     if failed.fallback is not None and is_same_address(failed.error, failed.fallback):
         return give_up(failed, rules, attempt=0, reason="circle")
     path = failed.error.parts.path
-    own = path in _OWN_PATHS or path.startswith(tuple(f"{own}/" for own in _OWN_PATHS))
+    own = path in _OWN_PATHS or path.startswith(_BELOW_OWN_PATHS)
     if own and failed.error.parts.origin in own_origins:
         return give_up(failed, rules, attempt=0, reason="circle")
     return None
@@ -208,7 +211,7 @@ def come_back(decision: Decision, url: str) -> Decision:
     return evolve(decision, kind=Kind.HOLD, url=url, method="POST")
 
 
-@frozen
+@quick_frozen
 class HoldPlan:
     """How long a failure is held, in seconds.
 

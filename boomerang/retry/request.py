@@ -8,9 +8,8 @@ from hashlib import blake2b
 from typing import Final
 from urllib.parse import parse_qsl
 
-from attrs import frozen
-
 from boomerang.urls import BadUrl, WebUrl, parse_url, without_fragment
+from boomerang.values import quick_frozen
 
 Pairs = Sequence[tuple[str, str]]
 """Names and values as they were sent, in order, repetitions included."""
@@ -26,7 +25,7 @@ class BadRequest(ValueError):
     """The request cannot be one of Twilio's fallback requests; the message says why."""
 
 
-@frozen
+@quick_frozen
 class Target:
     """An address as it was given, beside its parts."""
 
@@ -34,7 +33,7 @@ class Target:
     parts: WebUrl
 
 
-@frozen
+@quick_frozen
 class FailedRequest:
     """One webhook that failed, as Twilio's fallback request tells of it.
 
@@ -64,7 +63,7 @@ def parse_failed_request(twilio: Pairs, options: Pairs) -> FailedRequest:
     ``options`` are those of the query. Raises `BadRequest` with the reason in plain words.
     """
     given = _once(twilio, _FROM_TWILIO)
-    chosen = _once(options, _OPTIONS)
+    chosen = _once(options, _OPTIONS) if options else {}
     if options and options is not twilio:
         _refuse_contradictions(given, _once(options, _FROM_TWILIO))
 
@@ -98,19 +97,21 @@ def parse_failed_request(twilio: Pairs, options: Pairs) -> FailedRequest:
 
 
 def _once(pairs: Pairs, names: AbstractSet[str]) -> Mapping[str, str]:
-    """The values of the named parameters, each of which may stand there once at most."""
-    found: dict[str, str] = {}
-    for name, value in pairs:
-        if name in names:
-            if name in found:
+    """The values of all parameters, of which the named ones may stand there once at most."""
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        seen = set()
+        for name, _ in pairs:
+            if name in names and name in seen:
                 raise BadRequest(f"{name} is given more than once")
-            found[name] = value
+            seen.add(name)
     return found
 
 
 def _refuse_contradictions(form: Mapping[str, str], query: Mapping[str, str]) -> None:
-    for name, value in query.items():
-        if form.get(name, value) != value:
+    """Both are what `_once` gives; what is not Twilio's may differ."""
+    for name in _FROM_TWILIO & query.keys() & form.keys():
+        if form[name] != query[name]:
             raise BadRequest(f"{name} has one value in the form and another in the query")
 
 

@@ -33,6 +33,7 @@ from boomerang.retry.policy import (
 from boomerang.retry.request import FailedRequest
 from boomerang.stores.failsafe import FailsafeStore, SafeClaim
 from boomerang.stores.interfaces import Claim, Failure, Marked
+from boomerang.values import quick_frozen
 
 NOT_HELD: Final = Held(seconds=0.0, overshoot=0.0, early=False)
 
@@ -50,7 +51,7 @@ class DecisionWatcher(Protocol):
     def hung_up(self, failed: FailedRequest) -> None: ...
 
 
-@frozen
+@quick_frozen
 class Arrival:
     """How a request came: the addresses by which this host was reached, and one to come back to.
 
@@ -63,7 +64,7 @@ class Arrival:
     party: str
 
 
-@frozen
+@quick_frozen
 class _Case:
     """A failure that gets its second chance, while it is held.
 
@@ -214,7 +215,8 @@ class RetryService:
         """The second chance without a hold: because nothing is held, or there is no room."""
         if why_not:
             self.hold.turned_away(party, why_not)
-        return self._go(NOT_HELD, evolve(case, decision=not_held(case.decision, why_not)))
+            case = evolve(case, decision=evolve(case.decision, reason=why_not))
+        return self._go(NOT_HELD, case)
 
     def _leave_gate(self, held: Held, case: _Case, back: Decision | None) -> Decision:
         if back is not None and not held.may_go:

@@ -28,6 +28,7 @@ from twisted.python.failure import Failure as Trouble
 from boomerang.stores.interfaces import Claim, ClaimStore, Failure, Marked, StoreUnavailable
 from boomerang.stores.memory import MemoryStore
 from boomerang.stores.patience import Patience
+from boomerang.values import quick_frozen
 
 T = TypeVar("T")
 
@@ -61,7 +62,7 @@ class StoreWatcher(Protocol):
     def store_degraded(self, degraded: bool) -> None: ...
 
 
-@frozen
+@quick_frozen
 class SafeClaim:
     """A claim, and whether it was made without the store."""
 

@@ -9,9 +9,10 @@ from attrs import field, frozen
 from twisted.internet.defer import Deferred
 
 from boomerang.stores.queue import QueueStore
+from boomerang.values import quick_frozen
 
 
-@frozen
+@quick_frozen
 class Failure:
     """A failure to be counted; the names are digests (see `boomerang.retry.request`).
 
@@ -27,7 +28,7 @@ class Failure:
     attempts: int
 
 
-@frozen
+@quick_frozen
 class Claim:
     """What a store knows of a failure after counting it.
 
@@ -43,7 +44,7 @@ class Claim:
     after: float | None = field(default=None, eq=False)
 
 
-@frozen
+@quick_frozen
 class Marked:
     """A failure that was counted, by the digests of `Failure`."""
 

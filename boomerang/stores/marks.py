@@ -5,12 +5,13 @@ The Redis store says the same in Lua (``claim.lua``); the contract suite holds b
 
 from __future__ import annotations
 
-from attrs import evolve, frozen
+from attrs import evolve
 
 from boomerang.stores.interfaces import Claim, Failure
+from boomerang.values import quick_frozen
 
 
-@frozen
+@quick_frozen
 class Mark:
     """How often something failed; the instants are seconds of the store's own clock."""
 

@@ -38,12 +38,14 @@ def parse_form(raw: bytes) -> list[tuple[str, str]]:
     text = raw.decode("utf-8", "surrogateescape").replace("+", " ")
     # What these stand for neither separates fields nor can be a part of another escape, so they
     # are decoded all at once: most fields of Twilio's have no others.
-    text = text.replace("%2B", "+").replace("%3A", ":").replace("%2F", "/")
+    text = text.replace("%2B", "+").replace("%3A", ":").replace("%2F", "/").replace("%3F", "?")
     pairs = []
     for field in text.split("&"):
         name, _, value = field.partition("=")
         if "%" in field:
-            name, value = _decoded(name), _decoded(value)
+            value = value.replace("%3D", "=").replace("%26", "&")
+            if "%" in name or "%" in value:
+                name, value = _decoded(name), _decoded(value)
         if field:
             pairs.append((name, value))
     return pairs

@@ -37,7 +37,8 @@ class Message:
     def on_header(self, name: bytes, value: bytes) -> None:
         """Called by the parser."""
         name = name.lower()
-        self.headers[name] = (*self.headers.get(name, ()), value.strip(b" \t"))
+        headers, values = self.headers, (value.strip(b" \t"),)
+        headers[name] = headers[name] + values if name in headers else values
 
     def on_headers_complete(self) -> None:
         """Called by the parser."""

@@ -7,7 +7,9 @@ from functools import lru_cache
 from http import HTTPStatus
 from typing import Final
 
-from attrs import field, frozen
+from attrs import field
+
+from boomerang.values import quick_frozen
 
 Headers = tuple[tuple[bytes, bytes], ...]
 
@@ -16,7 +18,7 @@ _PHRASES: Final = {status.value: status.phrase.encode() for status in HTTPStatus
 NO_STORE: Final = (b"Cache-Control", b"no-store")
 
 
-@frozen
+@quick_frozen
 class Reply:
     """A whole answer; ``headers`` come beside Content-Type and Content-Length."""
 

@@ -19,6 +19,7 @@ from attrs import field, frozen
 from twilio.request_validator import HMAC_SHA1, HMAC_SHA256
 
 from boomerang.relay.resign import SETTINGS, SIGNATURE, Signer
+from boomerang.values import quick_frozen
 
 __all__ = ["SETTINGS", "SIGNATURE", "Keys", "Signed", "is_genuine", "signature", "signer_of"]
 
@@ -41,7 +42,7 @@ class Keys:
         return bool(self.tokens or self.shared)
 
 
-@frozen
+@quick_frozen
 class Signed:
     """What a signature covers.
 
