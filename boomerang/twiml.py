@@ -10,8 +10,6 @@ from typing import Final
 
 CONTENT_TYPE: Final = "text/xml; charset=utf-8"
 
-_ESCAPES: Final = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;"})
-
 
 def redirect(url: str, method: str) -> bytes:
     """A document that sends the call or message on to ``url``.
@@ -35,11 +33,16 @@ def come_back(url: str, *, message: str | None) -> bytes:
 
 def _said(message: str) -> str:
     verb = "Play" if message.startswith(("http://", "https://")) else "Say"
-    return f"<{verb}>{message.translate(_ESCAPES)}</{verb}>"
+    return f"<{verb}>{_escaped(message)}</{verb}>"
 
 
 def _redirect(url: str, method: str) -> str:
-    return f'<Redirect method="{method}">{url.translate(_ESCAPES)}</Redirect>'
+    return f'<Redirect method="{method}">{_escaped(url)}</Redirect>'
+
+
+def _escaped(text: str) -> str:
+    """As the content of an element; `str.translate` would take five times as long."""
+    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
 
 
 def _document(verbs: str) -> bytes:

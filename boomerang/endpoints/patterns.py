@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import fnmatch
 import re
+from collections.abc import Callable
 from enum import IntEnum
+from functools import partial
+from operator import eq
 from typing import Final
 from urllib.parse import unquote
 
@@ -123,6 +127,15 @@ def host_rank(host: str | None) -> tuple[int, int]:
 def host_fits(host: str | None, name: str) -> bool:
     """Whether a host, as `boomerang.urls.WebUrl` has it, is meant."""
     return host is None or host_allowed(name, (host,))
+
+
+def host_matcher(host: str | None) -> Callable[[str], object]:
+    """`host_fits` for one pattern and many names; what it returns is true where a name fits."""
+    if host is None:
+        return bool  # no name is empty
+    if host.startswith("["):
+        return partial(eq, host)
+    return re.compile(fnmatch.translate(host)).match
 
 
 def hosts_overlap(one: str | None, other: str | None) -> bool:

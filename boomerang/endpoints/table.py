@@ -2,21 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
-from attrs import Factory, define
+from attrs import Factory, define, frozen
 
 from boomerang.endpoints.patterns import (
     PARAMETER,
     REST,
     Path,
-    host_fits,
+    host_matcher,
     host_rank,
     parse_path,
     segments_of,
 )
 from boomerang.settings.endpoints import Endpoint
 from boomerang.urls import WebUrl
+
+
+@frozen
+class _End:
+    """An endpoint, for the hosts that fit."""
+
+    host: str | None
+    fits: Callable[[str], object]
+    endpoint: Endpoint
 
 
 @define
@@ -26,7 +35,7 @@ class _Node:
     literals: dict[str, _Node] = Factory(dict)
     parameter: _Node | None = None
     rest: _Node | None = None
-    ends: list[tuple[str | None, Endpoint]] = Factory(list)
+    ends: list[_End] = Factory(list)
 
 
 class EndpointTable:
@@ -40,8 +49,9 @@ class EndpointTable:
         self._root = _Node()
         for endpoint in endpoints:
             node = _grown(self._root, parse_path(endpoint.match))
-            node.ends += [(host, endpoint) for host in endpoint.host or (None,)]
-            node.ends.sort(key=lambda end: host_rank(end[0]))
+            hosts = endpoint.host or (None,)
+            node.ends += [_End(host, host_matcher(host), endpoint) for host in hosts]
+            node.ends.sort(key=lambda end: host_rank(end.host))
 
     def find(self, url: WebUrl) -> Endpoint | None:
         """The most specific of the endpoints that match."""
@@ -61,9 +71,9 @@ class EndpointTable:
             if node.rest is not None:
                 untried.append((node.rest, count))
             if depth == count:
-                for host, endpoint in node.ends:
-                    if host_fits(host, url.host):
-                        yield endpoint
+                for end in node.ends:
+                    if end.fits(url.host):
+                        yield end.endpoint
                 continue
             segment = segments[depth]
             if node.parameter is not None and segment:

@@ -236,11 +236,6 @@ class HoldPlan:
         return HoldPlan(wait=wait, limit=left, spent=spent, why_not=self.why_not)
 
 
-def not_held(decision: Decision, why_not: str) -> Decision:
-    """The same, told why there was no hold before it; that costs nobody the second chance."""
-    return evolve(decision, reason=why_not) if why_not else decision
-
-
 def plan_hold(failed: FailedRequest, rules: EndpointRules, *, room: Room) -> HoldPlan:
     """How long a failure is to be held: without probe and rate for the wait, and not longer.
 

@@ -8,6 +8,7 @@ from typing import Final, Protocol
 
 from twisted.logger import Logger
 
+from boomerang.logs import tell
 from boomerang.metrics import Metrics
 from boomerang.retry.hold import Held
 from boomerang.retry.outcomes import Chance, OutcomeWatcher
@@ -57,7 +58,8 @@ class DecisionRecord:
             self._metrics.held(overshoot=held.overshoot, early=held.early)
         elif decision.kind is Kind.RETRY and decision.reason:
             self._metrics.turned_away(decision.reason)
-        self._log.info(
+        tell(
+            self._log,
             _LINE,
             decision=kind,
             attempt=decision.attempt,

@@ -26,7 +26,6 @@ from boomerang.retry.policy import (
     decide,
     decide_without_state,
     is_worth_it,
-    not_held,
     plan_hold,
     second_chance,
 )

@@ -32,8 +32,8 @@ def count_failure(
     A mark that is returned as it was given (``is``) needs no writing.
     """
     after = None
-    identity = _valid(identity, now=now, window=failure.window)
-    call = _valid(call, now=now, window=failure.window)
+    identity = identity and _valid(identity, now=now, window=failure.window)
+    call = call and _valid(call, now=now, window=failure.window)
     if failure.identity is not None:
         if identity is not None and identity.release_at > now:
             return identity, call, _claim(identity, call, now)
@@ -58,11 +58,9 @@ def released(mark: Mark, *, now: float) -> Mark:
     return evolve(mark, release_at=min(mark.release_at, now))
 
 
-def _valid(mark: Mark | None, *, now: float, window: float) -> Mark | None:
+def _valid(mark: Mark, *, now: float, window: float) -> Mark | None:
     """The mark, unless it is over, or of a future that only a clock set back can explain."""
-    if mark is None or not now < mark.expires_at <= now + window + _SLACK:
-        return None
-    return mark
+    return mark if now < mark.expires_at <= now + window + _SLACK else None
 
 
 def _claim(

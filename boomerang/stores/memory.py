@@ -68,17 +68,18 @@ class MemoryStore:
 
     def _put(self, name: str, mark: Mark) -> None:
         """Keep the marks in the order of their expiry: one that is made anew is the youngest."""
-        if mark.count == 1:
-            self._marks.pop(name, None)
+        if mark.count == 1 and name in self._marks:
+            del self._marks[name]
         self._marks[name] = mark
 
     def _forget_oldest(self, now: float) -> None:
         """Two marks come with a claim at most, so looking at four keeps the heap level."""
-        for _ in range(min(4, len(self._marks))):
-            mark = next(iter(self._marks.values()))
-            if mark.expires_at > now and len(self._marks) <= self._most:
+        marks = self._marks
+        for _ in range(4):
+            oldest = next(iter(marks.values()), None)
+            if oldest is None or (oldest.expires_at > now and len(marks) <= self._most):
                 return
-            self._marks.popitem(last=False)
+            marks.popitem(last=False)
 
     def probe(self) -> Deferred[None]:
         return succeed(None)
