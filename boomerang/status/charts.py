@@ -52,15 +52,13 @@ def hour_bars(hour: Sequence[MinuteNow], *, width: float, height: float) -> list
     step = width / len(hour) if hour else width
     bars = []
     for index, minute in enumerate(hour):
-        y = height
+        x, bottom = _round(index * step), height
         for kind in reversed(_KINDS):
             count = getattr(minute, kind)
             if count:
-                part = max(1.0, count / top * height) if top else 0.0
-                y = max(0.0, y - part)
-                bars.append(
-                    Bar(_round(index * step), _round(y), _round(step * 0.8), _round(part), kind)
-                )
+                y = max(0.0, bottom - max(1.0, count / top * height))
+                bars.append(Bar(x, _round(y), _round(step * 0.8), _round(bottom - y), kind))
+                bottom = y
     return bars
 
 
