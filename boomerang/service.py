@@ -144,7 +144,6 @@ def build(
         settings,
         Around(
             reactor=reactor,
-            clock=reactor,
             outbound=outbound,
             notes=stores.notes,
             metrics=metrics,

@@ -17,6 +17,7 @@ import socket
 import ssl
 import subprocess
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime, timedelta
@@ -372,7 +373,35 @@ class Conversation:
                 return rest
 
 
-class SentinelGroup:
+class _Group(ABC):
+    """Servers that are started together, and stopped even if that fails."""
+
+    @abstractmethod
+    def start(self) -> None:
+        """Start everything; returns once it is ready."""
+
+    @abstractmethod
+    def stop(self) -> None:
+        """Stop everything, at once."""
+
+    def __enter__(self) -> Self:
+        try:
+            self.start()
+        except BaseException:
+            self.stop()
+            raise
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.stop()
+
+
+class SentinelGroup(_Group):
     """A master, a replica, and three Sentinels that notice within a fraction of a second.
 
     The Sentinels' own periods are shortened as well (SENTINEL DEBUG, Redis 7), so that they find
@@ -397,22 +426,6 @@ class SentinelGroup:
         self.sentinels = tuple(
             RedisServer(directory, config=watch, sentinel=True) for _ in range(3)
         )
-
-    def __enter__(self) -> Self:
-        try:
-            self.start()
-        except BaseException:
-            self.stop()
-            raise
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.stop()
 
     def url(self, *, path: str = "") -> str:
         """The setting ``store`` for this group."""
@@ -469,7 +482,7 @@ def _as_dict(pairs: list[str]) -> dict[str, str]:
     return dict(zip(pairs[::2], pairs[1::2], strict=True))
 
 
-class RedisCluster:
+class RedisCluster(_Group):
     """Masters that share the slots evenly, each with a replica that follows within a second.
 
     Set up by the commands that ``redis-cli --cluster create`` sends, with the ports of the bus
@@ -503,22 +516,6 @@ class RedisCluster:
             )
             self._buses[server.port] = bus
             self.servers.append(server)
-
-    def __enter__(self) -> Self:
-        try:
-            self.start()
-        except BaseException:
-            self.stop()
-            raise
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.stop()
 
     def url(self, *servers: RedisServer, options: str = "") -> str:
         """The setting ``store`` for this cluster, which names these servers, or all."""

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import getopt
 from collections.abc import Iterator, Sequence
+from typing import TypeVar
 
 from twisted.python import usage
+
+Number = TypeVar("Number", int, float)
 
 
 class OptionsAnywhere(usage.Options):
@@ -23,3 +26,14 @@ class OptionsAnywhere(usage.Options):
             yield name
             if f"{name[2:]}=" in self.longOpt or f"{name[1:]}:" in self.shortOpt:
                 yield value
+
+
+def over_zero(name: str, text: str, kind: type[Number]) -> Number:
+    """The value of an option that is a number. Raises `UsageError`."""
+    try:
+        number = kind(text)
+    except ValueError:
+        number = kind(0)
+    if not 0 < number < float("inf"):
+        raise usage.UsageError(f"--{name} is {text}, expected a number over 0")
+    return number

@@ -15,7 +15,7 @@ from typing import Any, Final
 from twisted.internet.task import LoopingCall
 from twisted.python import usage
 
-from boomerang.cli.arguments import OptionsAnywhere
+from boomerang.cli.arguments import OptionsAnywhere, over_zero
 from boomerang.cli.running import FAILED, WELL, FreeCommand
 from boomerang.process import calm_collector, room_for_held
 from boomerang.standin.events import Outcome
@@ -76,8 +76,8 @@ class Playing(OptionsAnywhere, FreeCommand):
             if self[name] not in ("GET", "POST"):
                 raise usage.UsageError(f"--{name} is {self[name]}, expected GET or POST")
         if self["calls"] is not None:
-            self["calls"] = _number("calls", self["calls"], int)
-        self["rate"] = _number("rate", self["rate"], float)
+            self["calls"] = over_zero("calls", self["calls"], int)
+        self["rate"] = over_zero("rate", self["rate"], float)
 
     def script(self) -> Script:
         """What is played."""
@@ -177,13 +177,3 @@ def _check_url(name: str, url: str) -> None:
         parse_url(url)
     except BadUrl as error:
         raise usage.UsageError(f"{name} {error}") from None
-
-
-def _number(name: str, text: str, kind: type[int] | type[float]) -> float:
-    try:
-        number = kind(text)
-    except ValueError:
-        number = 0
-    if not 0 < number < float("inf"):
-        raise usage.UsageError(f"--{name} is {text}, expected a number over 0")
-    return number

@@ -1,4 +1,4 @@
-"""What the daemon has in its store: how a command beside it learns of the checks."""
+"""How a command beside the daemon learns of the checks."""
 
 from __future__ import annotations
 
@@ -8,32 +8,18 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
-from twisted.internet.defer import TimeoutError
-
-from boomerang.cli.running import CommandFailed
+from boomerang.cli.daemon_stores import stores_of
 from boomerang.monitor.records import Records
 from boomerang.settings import Settings
-from boomerang.stores.address import MemoryAddress, SqliteAddress, unverified
-from boomerang.stores.interfaces import StoreUnavailable
-from boomerang.stores.opening import make_stores
+from boomerang.stores.address import MemoryAddress, SqliteAddress
 
 
 @asynccontextmanager
 async def records_of(settings: Settings, reactor: Any) -> AsyncIterator[Records]:
     """The monitor's notes, while they are needed. Raises `CommandFailed` if they are away."""
-    if isinstance(settings.store, MemoryAddress):
-        raise CommandFailed("the store memory: is the daemon's own, nobody else can look into it")
-    address = settings.store if settings.store_tls_verify else unverified(settings.store)
-    stores = make_stores(address, reactor)
-    try:
+    async with stores_of(settings, reactor) as stores:
         await stores.claims.open()
         yield Records(stores.notes, environment=settings.environment, clock=reactor)
-    except StoreUnavailable as error:
-        raise CommandFailed(str(error)) from None
-    except TimeoutError:
-        raise CommandFailed(f"{settings.store} does not answer") from None
-    finally:
-        await stores.claims.close()
 
 
 async def paused_checks(settings: Settings, reactor: Any) -> frozenset[str]:

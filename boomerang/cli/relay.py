@@ -15,15 +15,13 @@ from typing import Any, Final
 from twisted.internet.task import deferLater
 from twisted.python import usage
 
-from boomerang.cli.arguments import OptionsAnywhere
+from boomerang.cli.arguments import OptionsAnywhere, over_zero
+from boomerang.cli.daemon_stores import stores_of
 from boomerang.cli.running import FAILED, PENDING, WELL, CommandFailed, Group, ReactorCommand
 from boomerang.relay.callback import Queued, State
 from boomerang.relay.listing import as_record, listed, shown, summary
 from boomerang.settings import Settings
 from boomerang.settings.relay import spans
-from boomerang.stores.address import MemoryAddress, unverified
-from boomerang.stores.interfaces import StoreUnavailable
-from boomerang.stores.opening import make_stores
 from boomerang.stores.queue import Filter, QueueStore
 
 PAGE: Final = 500
@@ -85,7 +83,7 @@ class List(Picking):
     synopsis = "Usage: boomerang relay list [NUMBER ...] [options]"
 
     async def work(self, queue: QueueStore, reactor: Any) -> int:
-        most = int(_number("most", self["most"]))
+        most = over_zero("most", self["most"], int)
         found: list[Queued] = []
         async for page in pages(queue, self["filter"]):
             found += page
@@ -162,7 +160,7 @@ class Replay(Changing):
 
     def postOptions(self) -> None:
         super().postOptions()
-        self["rate"] = _number("rate", self["rate"])
+        self["rate"] = over_zero("rate", self["rate"], float)
 
     def chosen(self, found: Sequence[Queued]) -> list[Queued]:
         """Dead letters, unless others were named."""
@@ -220,18 +218,12 @@ class RelayCommands(Group):
 @asynccontextmanager
 async def queue_of(settings: Settings, reactor: Any) -> AsyncIterator[QueueStore]:
     """The daemon's queue, while it is needed. Raises `CommandFailed` if it is away."""
-    if isinstance(settings.store, MemoryAddress):
-        raise CommandFailed("the store memory: is the daemon's own, nobody else can look into it")
-    address = settings.store if settings.store_tls_verify else unverified(settings.store)
-    stores = make_stores(address, reactor)
-    try:
-        await stores.queue.open()
-        yield stores.queue
-    except StoreUnavailable as error:
-        raise CommandFailed(str(error)) from None
-    finally:
-        await stores.queue.close()
-        await stores.claims.close()
+    async with stores_of(settings, reactor) as stores:
+        try:
+            await stores.queue.open()
+            yield stores.queue
+        finally:
+            await stores.queue.close()
 
 
 async def pages(queue: QueueStore, which: Filter) -> AsyncIterator[Sequence[Queued]]:
@@ -254,16 +246,6 @@ def _span(name: str, text: str | None) -> float | None:
     except ValueError:
         raise usage.UsageError(f"--{name} is {text}, expected a span like 30s, 5min, 1d") from None
     return float(span)
-
-
-def _number(name: str, text: str) -> float:
-    try:
-        number = float(text)
-    except ValueError:
-        number = 0.0
-    if not 0 < number < float("inf"):
-        raise usage.UsageError(f"--{name} is {text}, expected a number over 0")
-    return number
 
 
 def _print(lines: Iterable[str]) -> None:

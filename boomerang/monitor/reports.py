@@ -7,7 +7,6 @@ from typing import Any
 
 from attrs import frozen
 from twisted.application.service import Service
-from twisted.internet.interfaces import IReactorTime
 
 from boomerang import __version__
 from boomerang.metrics import Metrics
@@ -32,14 +31,13 @@ from boomerang.stores.interfaces import NoteStore
 class Around:
     """What is around the monitor.
 
-    ``clock`` is what checks are timed by; ``held`` says how many requests are held; ``holder``
-    names this process among those that share the store. One that does not ``watch`` reports what
-    it does itself, and of no checks. ``wall_clock`` gives seconds since the epoch, ``random``
-    numbers from 0 to 1.
+    Checks are timed by the reactor. ``held`` says how many requests are held; ``holder`` names
+    this process among those that share the store. One that does not ``watch`` reports what it does
+    itself, and of no checks. ``wall_clock`` gives seconds since the epoch, ``random`` numbers from
+    0 to 1.
     """
 
     reactor: Any
-    clock: IReactorTime
     outbound: Outbound
     notes: NoteStore
     metrics: Metrics

@@ -117,7 +117,7 @@ def make_monitor(settings: Settings, around: Around) -> Monitor:
         records=records,
         reporters=reports.reporters,
         holder=around.holder,
-        clock=around.clock,
+        clock=around.reactor,
         wall_clock=around.wall_clock,
         random=around.random,
     )
@@ -125,7 +125,7 @@ def make_monitor(settings: Settings, around: Around) -> Monitor:
         watch,
         services=(*reports.services, *_beside(settings, watch, around)),
         decision_watchers=reports.watchers,
-        onlooker=Onlooker(watch, records, clock=around.clock, wall_clock=around.wall_clock),
+        onlooker=Onlooker(watch, records, clock=around.reactor, wall_clock=around.wall_clock),
         wall_clock=around.wall_clock,
         watches=around.watch,
     )

@@ -7,17 +7,8 @@ from typing import Any, Final
 
 from attrs import asdict, fields, frozen
 
-from boomerang.settings.kinds import (
-    Kind,
-    boolean,
-    choice,
-    entries,
-    http_url,
-    matching,
-    seconds,
-    setting,
-    text,
-)
+from boomerang.settings.declarations import entries, setting
+from boomerang.settings.kinds import Kind, boolean, choice, http_url, matching, seconds, text
 from boomerang.settings.monitor_kinds import base_url
 from boomerang.urls import host_allowed, is_loopback, parse_url
 

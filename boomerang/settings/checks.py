@@ -10,15 +10,14 @@ from typing import Final
 
 from attrs import fields, frozen
 
+from boomerang.settings.declarations import REQUIRED, setting
 from boomerang.settings.kinds import (
-    REQUIRED,
     boolean,
     choice,
     http_url,
     integer,
     matching,
     seconds,
-    setting,
     text,
     texts,
 )

@@ -12,9 +12,9 @@ from boomerang.endpoints.fallback import Fallback
 from boomerang.endpoints.patterns import Path, host_rank, hosts_overlap, parse_path
 from boomerang.retry.hold import LONGEST
 from boomerang.settings.checks import NAME
+from boomerang.settings.declarations import REQUIRED, setting
 from boomerang.settings.endpoint_kinds import error_codes, fallback, path_pattern, rate
 from boomerang.settings.kinds import (
-    REQUIRED,
     boolean,
     choice,
     host_patterns,
@@ -22,7 +22,6 @@ from boomerang.settings.kinds import (
     integer,
     matching,
     seconds,
-    setting,
     text,
     texts,
 )

@@ -13,7 +13,7 @@ from attrs import field, frozen
 
 from boomerang.endpoints.fallback import ReadFile
 from boomerang.settings.account import account_problems
-from boomerang.settings.kinds import REQUIRED, Declaration, EntriesDeclaration
+from boomerang.settings.declarations import REQUIRED, Declaration, EntriesDeclaration
 from boomerang.settings.reports import LIBRATO_URL
 from boomerang.settings.rescue import read_fallbacks, read_file, rescue_problems
 from boomerang.settings.retry import RetrySettings

@@ -8,7 +8,8 @@ from typing import Final
 
 from attrs import frozen
 
-from boomerang.settings.kinds import Kind, integer, items_of, seconds, setting
+from boomerang.settings.declarations import setting
+from boomerang.settings.kinds import Kind, integer, items_of, seconds
 
 _SPAN: Final = re.compile(r"(?P<number>\d{1,9}(?:\.\d{1,6})?) ?(?P<unit>s|m|min|h|d)?")
 

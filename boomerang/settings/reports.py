@@ -7,15 +7,8 @@ from typing import Final
 
 from attrs import frozen
 
-from boomerang.settings.kinds import (
-    REQUIRED,
-    choice,
-    entries,
-    http_url,
-    seconds,
-    setting,
-    text,
-)
+from boomerang.settings.declarations import REQUIRED, entries, setting
+from boomerang.settings.kinds import choice, http_url, seconds, text
 from boomerang.settings.monitor_kinds import apprise_urls, base_url, http_headers, string_table
 
 LIBRATO_URL: Final = "https://metrics-api.librato.com/v1"

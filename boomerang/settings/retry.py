@@ -6,8 +6,9 @@ from attrs import frozen
 
 from boomerang.endpoints.fallback import Fallback
 from boomerang.retry.hold import LONGEST
+from boomerang.settings.declarations import setting
 from boomerang.settings.endpoint_kinds import error_codes, fallback, rate
-from boomerang.settings.kinds import boolean, choice, http_url, integer, seconds, setting, text
+from boomerang.settings.kinds import boolean, choice, http_url, integer, seconds, text
 
 
 @frozen

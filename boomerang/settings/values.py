@@ -14,11 +14,11 @@ from attrs import field, frozen
 from boomerang.logs import FORMATS
 from boomerang.settings.account import AccountSettings
 from boomerang.settings.checks import Check, check_problems, contradictions
+from boomerang.settings.declarations import entries, setting
 from boomerang.settings.endpoints import Endpoint, endpoint_problems
 from boomerang.settings.kinds import (
     boolean,
     choice,
-    entries,
     host_patterns,
     http_url,
     integer,
@@ -29,7 +29,6 @@ from boomerang.settings.kinds import (
     seconds,
     secret_table,
     secrets,
-    setting,
     store_address,
     text,
 )

@@ -35,11 +35,14 @@ class Bar:
 
 @frozen
 class Line:
-    """Response times: the pieces of the line between failures, where those were, and the mark."""
+    """Response times: the line as an SVG path, parted where a run failed, and the mark's ``y``.
 
-    pieces: tuple[str, ...]
-    failures: tuple[tuple[float, float], ...]
-    mark: float
+    ``failures`` are the ``x`` of those runs.
+    """
+
+    path: str
+    failures: tuple[int, ...]
+    mark: int
     slowest: float
 
 
@@ -49,13 +52,13 @@ def hour_bars(hour: Sequence[MinuteNow], *, width: float, height: float) -> list
     step = width / len(hour) if hour else width
     bars = []
     for index, minute in enumerate(hour):
-        y = height
+        x, bottom = _round(index * step), height
         for kind in reversed(_KINDS):
             count = getattr(minute, kind)
             if count:
-                part = max(1.0, count / top * height) if top else 0.0
-                y = max(0.0, y - part)
-                bars.append(Bar(_round(index * step), _round(y), _round(step * 0.8), part, kind))
+                y = max(0.0, bottom - max(1.0, count / top * height))
+                bars.append(Bar(x, _round(y), _round(step * 0.8), _round(bottom - y), kind))
+                bottom = y
     return bars
 
 
@@ -77,28 +80,32 @@ def held_bars(held: HeldNow, *, width: float, height: float) -> list[Bar]:
     ]
 
 
-def response_line(runs: Sequence[Run], *, most: int, width: float, height: float) -> Line:
-    """The last runs, the newest at the right edge, on a scale of square roots.
+def response_line(runs: Sequence[Run], *, most: int, height: int) -> Line:
+    """The last runs, a unit of the chart apart, the newest at the right edge (``most - 1``), on a
+    scale of square roots.
 
-    A linear one would show nothing of what is usual, 50 ms, beside the mark.
+    A linear one would show nothing of what is usual, 50 ms, beside the mark. A large page has
+    thousands of runs: whole numbers, from each to the next, halve its bytes.
     """
     slowest = max((run.seconds for run in runs), default=0.0)
     top = sqrt(max(_LEAST_TOP, slowest))
 
-    def y(seconds: float) -> float:
-        return _round(height - sqrt(max(0.0, seconds)) / top * height)
+    def y(seconds: float) -> int:
+        return round(height - sqrt(max(0.0, seconds)) / top * height)
 
-    pieces: list[list[str]] = [[]]
+    path: list[str] = []
     failures = []
-    for index, run in enumerate(runs, start=most - len(runs)):
-        x = _round(index * width / max(1, most - 1))
-        if run.well:
-            pieces[-1].append(f"{x:g},{y(run.seconds):g}")
-        else:
-            failures.append((x, y(run.seconds)))
-            pieces.append([])
+    before: int | None = None
+    for x, run in enumerate(runs, start=most - len(runs)):
+        if not run.well:
+            failures.append(x)
+            before = None
+            continue
+        now = y(run.seconds)
+        path.append(f"M{x} {now}" if before is None else f"l1 {now - before}")
+        before = now
     return Line(
-        pieces=tuple(" ".join(piece) for piece in pieces if piece),
+        path="".join(path).replace(" -", "-"),
         failures=tuple(failures),
         mark=y(MARK),
         slowest=slowest,

@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from attrs import frozen
 from jinja2 import Environment, PackageLoader, StrictUndefined, pass_context
+from jinja2.ext import Extension
 from jinja2.runtime import Context
 from markupsafe import Markup
 
@@ -68,6 +69,13 @@ def load_assets() -> Mapping[str, Asset]:
     return {name: Asset((folder / name).read_bytes(), kind) for name, kind in _TYPES.items()}
 
 
+class _Flat(Extension):
+    """Leaves out the indentation of templates, which is a tenth of a large page."""
+
+    def preprocess(self, source: str, name: str | None, filename: str | None = None) -> str:
+        return "\n".join(line.lstrip() for line in source.splitlines())
+
+
 class Page:
     """Renders the overview. Everything in it is escaped, wherever it came from."""
 
@@ -76,10 +84,10 @@ class Page:
         self._version = digest.hexdigest()
         environment = Environment(
             loader=PackageLoader("boomerang.status"),
+            extensions=[_Flat],
             autoescape=True,
             undefined=StrictUndefined,
             trim_blocks=True,
-            lstrip_blocks=True,
             auto_reload=False,
         )
         environment.filters |= _FILTERS
@@ -123,7 +131,7 @@ def clock_time(instant: float | None, *, now: float | None = None) -> Markup:
     moment = datetime.fromtimestamp(instant, UTC)
     is_today = now is None or moment.date() == datetime.fromtimestamp(now, UTC).date()
     return Markup('<time datetime="{}">{}</time>').format(
-        moment.isoformat(timespec="seconds"),
+        moment.strftime("%Y-%m-%dT%H:%M:%SZ"),
         moment.strftime("%H:%M:%S" if is_today else "%Y-%m-%d %H:%M"),
     )
 

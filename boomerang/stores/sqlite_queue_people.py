@@ -47,14 +47,7 @@ def replay(connection: Connection, now: float, numbers: Collection[int]) -> int:
     """Make callbacks due now."""
     notice_time(connection, now)
     batch = as_json([*numbers])
-    lines = one(
-        connection,
-        """
-        SELECT json_group_array(DISTINCT line) FROM callbacks
-        WHERE number IN (SELECT value FROM json_each(?))
-        """,
-        batch,
-    )
+    lines = _lines_of(connection, batch)
     done = connection.execute(
         """
         UPDATE callbacks SET state = 'waiting', attempts = 0, due_at = ?, died_at = NULL
@@ -76,7 +69,17 @@ def replay(connection: Connection, now: float, numbers: Collection[int]) -> int:
 def drop(connection: Connection, numbers: Collection[int]) -> int:
     """Forget callbacks; the next of their lines are the first then."""
     batch = as_json([*numbers])
-    lines = one(
+    lines = _lines_of(connection, batch)
+    done = connection.execute(
+        "DELETE FROM callbacks WHERE number IN (SELECT value FROM json_each(?))", (batch,)
+    )
+    refresh(connection, lines)
+    return done.rowcount
+
+
+def _lines_of(connection: Connection, batch: str) -> list[str]:
+    """The lines that callbacks stand in."""
+    lines: list[str] = one(
         connection,
         """
         SELECT json_group_array(DISTINCT line) FROM callbacks
@@ -84,11 +87,7 @@ def drop(connection: Connection, numbers: Collection[int]) -> int:
         """,
         batch,
     )
-    done = connection.execute(
-        "DELETE FROM callbacks WHERE number IN (SELECT value FROM json_each(?))", (batch,)
-    )
-    refresh(connection, lines)
-    return done.rowcount
+    return lines
 
 
 def sweep_dead(

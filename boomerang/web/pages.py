@@ -15,6 +15,7 @@ from boomerang.relay.standing import Standing
 from boomerang.retry.circuits import Circuits
 from boomerang.retry.hold import Hold
 from boomerang.stores.failsafe import FailsafeStore
+from boomerang.web.compression import suited
 from boomerang.web.reply import NO_STORE, Reply, as_json
 from boomerang.web.request import GuardedRequest
 from boomerang.web.routes import route
@@ -81,7 +82,7 @@ class MetricsRoute:
     @route(app, "/metrics", "GET")
     async def metrics_page(self, request: GuardedRequest) -> Reply:
         await self.visitors.check(request)
-        return Reply(self.metrics.render(), content_type=CONTENT_TYPE)
+        return suited(Reply(self.metrics.render(), content_type=CONTENT_TYPE), request)
 
 
 @frozen(eq=False)

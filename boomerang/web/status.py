@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, Final
 
 import attrs
-from attrs import frozen
+from attrs import field, frozen
 from klein import Klein
 from twisted.internet.defer import Deferred
 
@@ -13,6 +14,7 @@ from boomerang.status.headline import headline
 from boomerang.status.live import changes
 from boomerang.status.making import Status
 from boomerang.status.overview import Overview
+from boomerang.web.compression import gzipped, suited
 from boomerang.web.reply import NO_STORE, Headers, Refused, Reply, as_json
 from boomerang.web.request import GuardedRequest
 from boomerang.web.routes import route
@@ -43,26 +45,33 @@ class StatusRoute:
 
     status: Status
     visitors: Visitors
+    compressed: Mapping[str, bytes] = field(init=False)
+    """The files, compressed once and for all."""
 
     app = Klein()
+
+    @compressed.default
+    def _compress(self) -> Mapping[str, bytes]:
+        return {name: gzipped(each.body) for name, each in self.status.assets.items()}
 
     @route(app, "/status", "GET")
     async def look(self, request: GuardedRequest) -> Reply:
         await self.visitors.check(request)
         body = self.status.page.whole(await self.status.board.overview())
-        return Reply(body, content_type="text/html; charset=utf-8", headers=(NO_STORE, *_GUARDS))
+        page = Reply(body, content_type="text/html; charset=utf-8", headers=(NO_STORE, *_GUARDS))
+        return suited(page, request)
 
     @route(app, "/status.json", "GET")
     async def data(self, request: GuardedRequest) -> Reply:
         await self.visitors.check(request)
-        return as_json(described(await self.status.board.overview()), indent=None)
+        data = described(await self.status.board.overview())
+        return suited(as_json(data, indent=None), request)
 
     @route(app, "/status/parts", "GET")
     async def parts(self, request: GuardedRequest) -> Reply:
         await self.visitors.check(request)
-        return as_json(
-            changes(self.status.page.parts(await self.status.board.overview()), None), indent=None
-        )
+        parts = self.status.page.parts(await self.status.board.overview())
+        return suited(as_json(changes(parts, None), indent=None), request)
 
     @route(app, "/status/live", "GET")
     async def stream(self, request: GuardedRequest) -> Reply:
@@ -84,7 +93,8 @@ class StatusRoute:
         found = self.status.assets.get(name)
         if found is None:
             raise Refused(404, "there is nothing at this address")
-        return Reply(found.body, content_type=found.content_type, headers=(*_REST, *_GUARDS))
+        file = Reply(found.body, content_type=found.content_type, headers=(*_REST, *_GUARDS))
+        return suited(file, request, ready=self.compressed[name])
 
 
 def described(now: Overview) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from klein import Klein
 from twisted.internet.defer import TimeoutError
 
 from boomerang.metrics import CONTENT_TYPE
+from boomerang.web.compression import suited
 from boomerang.web.pages import HealthRoute
 from boomerang.web.reply import Refused, Reply, as_json
 from boomerang.web.request import GuardedRequest
@@ -52,4 +53,4 @@ class HostMetricsRoute:
             found: str = await self.channel.gather(METRICS)
         except TimeoutError:
             raise Refused(503, "the supervisor does not say what the workers count") from None
-        return Reply(found.encode(), content_type=CONTENT_TYPE)
+        return suited(Reply(found.encode(), content_type=CONTENT_TYPE), request)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from twisted.python import usage
 
-from boomerang.cli.arguments import OptionsAnywhere
+from boomerang.cli.arguments import OptionsAnywhere, over_zero
 
 
 class Greet(OptionsAnywhere):
@@ -66,3 +66,30 @@ def test_misuse(arguments: list[str] | None, told: str) -> None:
     """Misuse is told as ever."""
     with pytest.raises(usage.UsageError, match=told):
         Greet().parseOptions(arguments)
+
+
+@pytest.mark.parametrize(
+    ("text", "kind", "value"), [("1", int, 1), ("0.5", float, 0.5), ("1e3", float, 1000.0)]
+)
+def test_over_zero(text: str, kind: type[int] | type[float], value: float) -> None:
+    """A number becomes one of its kind."""
+    assert over_zero("rate", text, kind) == value
+
+
+@pytest.mark.parametrize(
+    ("text", "kind"),
+    [
+        ("0", int),
+        ("-1", int),
+        ("0.5", int),
+        ("0", float),
+        ("nan", float),
+        ("inf", float),
+        ("x", float),
+        ("", int),
+    ],
+)
+def test_not_over_zero(text: str, kind: type[int] | type[float]) -> None:
+    """Anything else is refused, with the option's name."""
+    with pytest.raises(usage.UsageError, match=r"^--rate is .*, expected a number over 0$"):
+        over_zero("rate", text, kind)

@@ -20,17 +20,6 @@ from tests.fakes.librato_answers import (
     rate_limited,
     slow,
 )
-from tests.fakes.librato_bench import SOURCE, TAGS, LibratoBench
-
-
-@pytest.fixture
-def account() -> Account:
-    return Account(LibratoBench(SOURCE))
-
-
-@pytest.fixture
-def tagged() -> Account:
-    return Account(LibratoBench(TAGS))
 
 
 class TestDoor:

@@ -7,12 +7,6 @@ from collections.abc import Mapping
 import pytest
 
 from tests.fakes.librato_account import NOW, Account
-from tests.fakes.librato_bench import SOURCE, LibratoBench
-
-
-@pytest.fixture
-def account() -> Account:
-    return Account(LibratoBench(SOURCE))
 
 
 class TestAnnotations:

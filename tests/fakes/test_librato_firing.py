@@ -7,17 +7,6 @@ from typing import Any
 import pytest
 
 from tests.fakes.librato_account import ABOVE, ABSENT, NOW, Account, gauges, measurements
-from tests.fakes.librato_bench import SOURCE, TAGS, LibratoBench
-
-
-@pytest.fixture
-def account() -> Account:
-    return Account(LibratoBench(SOURCE))
-
-
-@pytest.fixture
-def tagged() -> Account:
-    return Account(LibratoBench(TAGS))
 
 
 class TestFiring:

@@ -5,17 +5,6 @@ from __future__ import annotations
 import pytest
 
 from tests.fakes.librato_account import NOW, Account, gauges, measurements
-from tests.fakes.librato_bench import SOURCE, TAGS, LibratoBench
-
-
-@pytest.fixture
-def account() -> Account:
-    return Account(LibratoBench(SOURCE))
-
-
-@pytest.fixture
-def tagged() -> Account:
-    return Account(LibratoBench(TAGS))
 
 
 class TestMetrics:

@@ -82,4 +82,4 @@ def test_columns() -> None:
     """Columns are as wide as their widest cell, and nothing trails."""
     lines = list(listing([view(GOOD), view(BAD, standing=DOWN)], now=NOON))
     assert len({line.index("2027") for line in lines[1:]}) == 1
-    assert all(line == line.rstrip() for line in lines)
+    assert [line.rstrip() for line in lines] == lines

@@ -38,7 +38,6 @@ def around(held: int = 0) -> Around:
     reactor = MemoryReactorClock()
     return Around(
         reactor=reactor,
-        clock=reactor,
         outbound=Outbound(reactor),
         notes=MemoryNotes(reactor),
         metrics=Metrics(version="1", environment="test"),

@@ -173,9 +173,10 @@ def test_selector_everywhere() -> None:
     settings = Settings(notify=NotifySettings(urls=("json://example.com",)))
     checks = [check(url="https://a.com/", depends_on=("cloud",)), check("cloud")]
     groups = made(*checks, settings=settings, selector='job="b"')
-    for group in groups.values():
-        for rule in group:
-            assert rule.expr.count("boomerang_") == rule.expr.count('job="b"}') > 0
+    found = [rule for group in groups.values() for rule in group]
+    assert len(found) == len(names(*checks, settings=settings)) > len(checks)
+    for rule in found:
+        assert rule.expr.count("boomerang_") == rule.expr.count('job="b"}') > 0
 
 
 def test_metrics_are_there() -> None:

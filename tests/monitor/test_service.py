@@ -60,7 +60,6 @@ def test_checks_of(settings: Settings, expected: tuple[Check, ...]) -> None:
 def around(reactor: MemoryReactorClock) -> Around:
     return Around(
         reactor=reactor,
-        clock=reactor,
         outbound=Outbound(reactor),
         notes=MemoryNotes(reactor),
         metrics=Metrics(version="1", environment="test"),

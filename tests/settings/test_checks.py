@@ -22,7 +22,7 @@ from boomerang.settings.checks import (
     target_problem,
     tcp_target,
 )
-from boomerang.settings.kinds import REQUIRED
+from boomerang.settings.declarations import REQUIRED
 from boomerang.settings.load import keys_of
 
 DECLARED = {declared.name: declared for declared in keys_of(Check)}

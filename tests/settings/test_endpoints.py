@@ -9,8 +9,8 @@ import pytest
 
 from boomerang.endpoints.fallback import FallbackText
 from boomerang.settings import RetrySettings
+from boomerang.settings.declarations import REQUIRED
 from boomerang.settings.endpoints import Endpoint, by_path, chosen, endpoint_problems
-from boomerang.settings.kinds import REQUIRED
 from boomerang.settings.load import keys_of
 
 DECLARED = {declared.name: declared for declared in keys_of(Endpoint)}

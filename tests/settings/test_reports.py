@@ -5,7 +5,7 @@ from __future__ import annotations
 import attrs
 import pytest
 
-from boomerang.settings.kinds import REQUIRED
+from boomerang.settings.declarations import REQUIRED
 from boomerang.settings.load import keys_of
 from boomerang.settings.reports import (
     LIBRATO_URL,

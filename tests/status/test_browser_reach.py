@@ -6,6 +6,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
+from pathlib import Path
 from time import time
 from urllib.parse import quote
 from zoneinfo import ZoneInfo
@@ -19,6 +20,7 @@ from tests.integration.twilio import FailedCall
 from tests.servers import RedisServer
 from tests.status.browser import NARROW, Window
 from tests.status.browser_calls import hold, rescue
+from tests.status.browser_large import CHECKS, ENDPOINTS, large
 from tests.status.browser_scenes import configured, tell_of
 
 Windows = Callable[..., Window]
@@ -90,7 +92,7 @@ def test_without_script(daemon: Daemon, window: Windows) -> None:
 
 
 def test_own_files(daemon: Daemon, window: Windows) -> None:
-    """All comes from boomerang, in less than 100 kB, and none of it is refused."""
+    """All comes from boomerang, and none of it is refused."""
     seen = window()
     with seen.page.expect_response("**/style.css*"), seen.page.expect_response("**/script.js*"):
         seen.open(daemon.port)
@@ -98,8 +100,25 @@ def test_own_files(daemon: Daemon, window: Windows) -> None:
     origin = f"http://127.0.0.1:{daemon.port}/"
     assert [url for url in seen.asked if not url.startswith(origin)] == []
     assert [each.url for each in seen.answers if each.status != 200] == []
-    files = [each for each in seen.answers if not each.url.endswith("/status/live")]
-    assert sum(len(each.body()) for each in files) < MOST_BYTES
+
+
+def test_bytes(window: Windows, tmp_path: Path) -> None:
+    """The page of a call centre in a storm, with all its files, takes less than 100 kB."""
+    with large(tmp_path) as daemon:
+        seen = window()
+        with seen.page.expect_response("**/style.css*"), seen.page.expect_response("**/script.js*"):
+            seen.open(daemon.port)
+        page = seen.page
+        expect(page.locator("#checks .check")).to_have_count(CHECKS)
+        expect(page.locator("#checks .line path:nth-child(2)")).to_have_count(CHECKS)
+        expect(page.locator("#hour .pointed path")).to_have_count(60)
+        expect(page.locator("#endpoints tr:has(.decision)")).to_have_count(ENDPOINTS)
+        expect(page.locator("#decisions tr")).to_have_count(50)
+        seen.shoot("large")
+        files = [each for each in seen.answers if not each.url.endswith("/status/live")]
+        sizes = [each.request.sizes() for each in files]
+        heads = sum(each["responseHeadersSize"] for each in sizes)
+        assert heads + sum(each["responseBodySize"] for each in sizes) < MOST_BYTES
 
 
 def test_markup(daemons: Daemons, window: Windows) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from importlib.resources import files
 from pathlib import Path
 from typing import Any, Final
@@ -15,10 +15,8 @@ from attrs import evolve, field, frozen
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from twisted.internet import reactor
-from twisted.internet.defer import Deferred, gatherResults, maybeDeferred
+from twisted.internet.defer import gatherResults, maybeDeferred
 from twisted.internet.task import Clock, deferLater
-from twisted.internet.threads import deferToThreadPool
-from twisted.python.threadpool import ThreadPool
 
 from boomerang.stores.address import parse_store
 from boomerang.stores.interfaces import Claim, ClaimStore, Failure, Marked
@@ -128,25 +126,6 @@ def redis_backend(server: RedisServer) -> Backend:
         await deferLater(reactor, seconds + 0.005)
 
     return Backend(another, pass_time, unit=0.1, durable=True)
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServer]:
-    with RedisServer(tmp_path_factory.mktemp("redis")) as started:
-        yield started
-
-
-@pytest.fixture
-def thread() -> Iterator[Run]:
-    """A runner with a thread, as in production."""
-    pool = ThreadPool(1, 1)
-    pool.start()
-
-    def run(work: Callable[[], Any]) -> Deferred[Any]:
-        return deferToThreadPool(reactor, pool, work)  # type: ignore[arg-type]
-
-    yield run
-    pool.stop()
 
 
 @pytest_twisted.async_yield_fixture(  # type: ignore[untyped-decorator]

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 import pytest_twisted  # type: ignore[import-untyped]
 from attrs import field, frozen
 from twisted.internet import reactor
-from twisted.internet.defer import Deferred, maybeDeferred
+from twisted.internet.defer import maybeDeferred
 from twisted.internet.task import Clock, deferLater
-from twisted.internet.threads import deferToThreadPool
-from twisted.python.threadpool import ThreadPool
 
 from boomerang.stores.address import parse_store
 from boomerang.stores.interfaces import NoteStore, Stores
@@ -40,24 +37,6 @@ class Backend:
 
     async def units(self, count: float) -> None:
         await self.pass_time(count * self.unit)
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServer]:
-    with RedisServer(tmp_path_factory.mktemp("redis")) as started:
-        yield started
-
-
-@pytest.fixture
-def thread() -> Iterator[Run]:
-    pool = ThreadPool(1, 1)
-    pool.start()
-
-    def run(work: Callable[[], Any]) -> Deferred[Any]:
-        return deferToThreadPool(reactor, pool, work)  # type: ignore[arg-type]
-
-    yield run
-    pool.stop()
 
 
 @pytest_twisted.async_yield_fixture(  # type: ignore[untyped-decorator]

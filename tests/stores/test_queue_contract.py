@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from pathlib import Path
 from time import time
 from typing import Any, Final
@@ -14,8 +14,6 @@ from attrs import evolve, field, frozen
 from twisted.internet import reactor
 from twisted.internet.defer import Deferred, gatherResults, maybeDeferred
 from twisted.internet.task import Clock, deferLater
-from twisted.internet.threads import deferToThreadPool
-from twisted.python.threadpool import ThreadPool
 
 from boomerang.relay.callback import Callback, Queued, State
 from boomerang.stores.address import parse_store
@@ -64,24 +62,6 @@ class Backend:
             received_at=self.now(),
         )
         return evolve(given, **changes)
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServer]:
-    with RedisServer(tmp_path_factory.mktemp("redis")) as started:
-        yield started
-
-
-@pytest.fixture
-def thread() -> Iterator[Run]:
-    pool = ThreadPool(1, 1)
-    pool.start()
-
-    def run(work: Callable[[], Any]) -> Deferred[Any]:
-        return deferToThreadPool(reactor, pool, work)  # type: ignore[arg-type]
-
-    yield run
-    pool.stop()
 
 
 @pytest_twisted.async_yield_fixture(  # type: ignore[untyped-decorator]

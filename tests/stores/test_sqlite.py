@@ -24,8 +24,6 @@ from twisted.internet.defer import (
     maybeDeferred,
 )
 from twisted.internet.task import Clock, LoopingCall
-from twisted.internet.threads import deferToThreadPool
-from twisted.python.threadpool import ThreadPool
 from twisted.trial.unittest import SynchronousTestCase
 
 from boomerang.stores.interfaces import Claim, Failure, StoreUnavailable
@@ -72,19 +70,6 @@ def file(path: Path, clock: WallClock) -> Iterator[SqliteMarks]:
     opened = SqliteMarks(SqliteFile(str(path), wall_clock=clock))
     yield opened
     opened.close()
-
-
-@pytest.fixture
-def thread() -> Iterator[Run]:
-    """A runner with a thread, as in production."""
-    pool = ThreadPool(1, 1)
-    pool.start()
-
-    def run(work: Callable[[], Any]) -> Deferred[Any]:
-        return deferToThreadPool(reactor, pool, work)  # type: ignore[arg-type]
-
-    yield run
-    pool.stop()
 
 
 def count(file: SqliteMarks, *failures: Failure) -> list[int]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from gzip import decompress
 from typing import Any
 
 import pytest
@@ -199,12 +200,16 @@ async def _waiting(hold: Hold) -> None:
 
 class TestMetrics:
     def test_text(self) -> None:
-        """Prometheus gets its text, with the name of the environment."""
+        """Prometheus gets its text, with the name of the environment, gzipped if it likes."""
         daemon = Daemon(BOOMERANG_ENVIRONMENT="blue")
         answer = daemon.ask(request("GET", "/metrics"), peer=NEIGHBOUR)
-        assert answer == whole(200, answer.body, {"Content-Type": CONTENT_TYPE}, NO_STORE)
+        vary = {"Vary": "Accept-Encoding"}
+        assert answer == whole(200, answer.body, {"Content-Type": CONTENT_TYPE}, NO_STORE, vary)
         info = f'boomerang_build_info{{environment="blue",version="{__version__}"}} 1.0'
         assert info in answer.text.splitlines()
+        small = daemon.ask(request("GET", "/metrics", {"Accept-Encoding": "gzip"}), peer=NEIGHBOUR)
+        assert small.headers["Content-Encoding"] == "gzip"
+        assert info in decompress(small.body).decode().splitlines()
 
     def test_not_for_everyone(self) -> None:
         """Strangers are told nothing, and each of them is counted."""

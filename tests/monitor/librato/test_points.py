@@ -52,7 +52,8 @@ def test_affected(affected: bool, value: int) -> None:
 
 def test_stream() -> None:
     """A point belongs to its check, at the second at which the run ended."""
-    points = points_of_run("test", WEB, Result(at=100.9, seconds=9.2), affected=False)
+    points = [*points_of_run("test", WEB, Result(at=100.9, seconds=9.2), affected=False)]
+    assert [point.name for point in points] == ["boomerang.check.time", "boomerang.check.up"]
     for point in points:
         assert (point.environment, point.check, point.at) == ("test", "web", 110)
         assert point.period == 30.0

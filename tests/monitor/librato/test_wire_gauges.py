@@ -132,6 +132,7 @@ async def test_gauges(wire: Wire) -> None:
 async def test_tagged(wire: Wire) -> None:
     """A report by tags has the measurements that the client submits one by one."""
     ours = await wire.report("tags")
+    assert len(ours.document["measurements"]) == 5 + len(Kind) + 1
     for one in ours.document["measurements"]:
         fields = {"value": None, **one}  # the client wants it so where there are count and sum
         official = await wire.sent(wire.served.client.submit, **fields)
