@@ -77,17 +77,17 @@ def parse_url(text: str) -> WebUrl:
     found = _ABSOLUTE.fullmatch(text)
     if found is None:
         raise BadUrl("is not an absolute http or https URL")
-    scheme = found["scheme"].lower()
-    host = plain_host(found["host"])
-    port = int(found["port"] or DEFAULT_PORTS[scheme])
+    scheme, _, host, port_given, path, query = found.groups()
+    scheme = scheme.lower()
+    port = int(port_given or DEFAULT_PORTS[scheme])
     if not 0 < port < 65536:
         raise BadUrl("has a port that does not exist")
     return WebUrl(
         scheme=scheme,
-        host=host,
+        host=plain_host(host),
         port=port,
-        path=found["path"] or "/",
-        query=found["query"] or "",
+        path=path or "/",
+        query=query or "",
     )
 
 

@@ -108,12 +108,11 @@ class FailsafeStore:
         noted = self._memory.claim_now(failure)
         if self.degraded is not None:
             return succeed(SafeClaim(noted, degraded=True))
-        answer: Deferred[SafeClaim] = Deferred(lambda cancelled: None)
+        answer: Deferred[SafeClaim] = Deferred(_leave_the_claim)
         claimed = self._ask(failure)
         self._patience.limit(claimed)
         known = (answer, noted, self._clock.seconds())
         claimed.addCallbacks(self._answered, self._refused, callbackArgs=known, errbackArgs=known)
-        claimed.addErrback(self._refused, *known)  # the store's answer made no sense
         return answer
 
     def release(self, marked: Marked) -> None:
@@ -165,9 +164,14 @@ class FailsafeStore:
         self, claim: Claim, answer: Deferred[SafeClaim], noted: Claim, began: float
     ) -> None:
         spent = self._clock.seconds() - began
+        try:
+            known = SafeClaim(_stricter(claim, noted, spent), degraded=False)
+        except Exception:  # the store's answer made no sense
+            self._refused(Trouble(), answer, noted, began)
+            return
         self._watcher.store_answered(spent)
         if not answer.called:
-            answer.callback(SafeClaim(_stricter(claim, noted, spent), degraded=False))
+            answer.callback(known)
 
     def _refused(
         self, trouble: Trouble, answer: Deferred[SafeClaim], noted: Claim, began: float
@@ -232,6 +236,10 @@ class FailsafeStore:
         """Log a mistake of our own, or of a library; the caller has an answer all the same."""
         if not trouble.check(StoreUnavailable, TimeoutError, CancelledError):
             self._log.failure("store={store} failed unexpectedly", trouble, store=self.name)
+
+
+def _leave_the_claim(cancelled: Deferred[SafeClaim]) -> None:
+    """What cancelling does: nothing more is heard of it."""
 
 
 def _stricter(claim: Claim, noted: Claim, seconds: float) -> Claim:

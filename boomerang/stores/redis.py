@@ -37,7 +37,7 @@ class RedisStore:
         if failure.call is not None:
             keys.append(f"{self._prefix}{{{failure.call}}}")
         arguments = (_ms(failure.wait), max(1, _ms(failure.window)), failure.attempts, which)
-        return self._commands.run(_CLAIM, keys, *arguments).addCallback(_as_claim)
+        return self._commands.run(_CLAIM, keys, *arguments, read=_as_claim)
 
     def release(self, marked: Sequence[Marked]) -> Deferred[None]:
         done = [self._commands.run(_RELEASE, [key]) for key in self._keys(marked)]

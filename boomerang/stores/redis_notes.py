@@ -24,14 +24,14 @@ class RedisNotes:
 
     def read(self, topic: str) -> Deferred[Mapping[str, str]]:
         key = self._topic(topic)
-        return self._commands.ask(key, "HGETALL", key).addCallback(_as_notes)
+        return self._commands.ask(key, "HGETALL", key, read=_as_notes)
 
     def write(self, topic: str, notes: Mapping[str, str | None]) -> Deferred[None]:
         pairs = ((key, value) for key, value in notes.items() if value is not None)
         kept = [part for pair in pairs for part in pair]
         gone = [key for key, value in notes.items() if value is None]
         arguments: list[Word] = [len(kept) // 2, *kept, *gone]
-        return self._commands.run(_NOTE, [self._topic(topic)], *arguments).addCallback(_nothing)
+        return self._commands.run(_NOTE, [self._topic(topic)], *arguments, read=_nothing)
 
     def append(self, entries: Mapping[str, Sequence[str]], *, keep: int) -> Deferred[None]:
         if not entries:
@@ -40,7 +40,7 @@ class RedisNotes:
         for new in entries.values():
             arguments += [len(new), *new]
         keys = [self._journal(name) for name in entries]
-        return self._commands.run(_APPEND, keys, *arguments).addCallback(_nothing)
+        return self._commands.run(_APPEND, keys, *arguments, read=_nothing)
 
     def journals(self, names: Collection[str]) -> Deferred[Mapping[str, Sequence[str]]]:
         keys = [self._journal(name) for name in names]
@@ -55,7 +55,7 @@ class RedisNotes:
     def lease(self, name: str, *, holder: str, seconds: float) -> Deferred[bool]:
         key = f"{self._prefix}{{lease}}:{name}"
         milliseconds = round(seconds * 1000)
-        return self._commands.run(_LEASE, [key], holder, milliseconds).addCallback(bool)
+        return self._commands.run(_LEASE, [key], holder, milliseconds, read=bool)
 
     def _topic(self, topic: str) -> str:
         return f"{self._prefix}{{notes}}:{topic}"
