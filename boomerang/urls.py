@@ -79,16 +79,11 @@ def parse_url(text: str) -> WebUrl:
         raise BadUrl("is not an absolute http or https URL")
     scheme, _, host, port_given, path, query = found.groups()
     scheme = scheme.lower()
+    host = plain_host(host)
     port = int(port_given or DEFAULT_PORTS[scheme])
     if not 0 < port < 65536:
         raise BadUrl("has a port that does not exist")
-    return WebUrl(
-        scheme=scheme,
-        host=plain_host(host),
-        port=port,
-        path=path or "/",
-        query=query or "",
-    )
+    return WebUrl(scheme, host, port, path or "/", query or "")
 
 
 def plain_host(host: str) -> str:

@@ -112,14 +112,14 @@ class Outcomes:
 
     def _chance(self, failed: FailedRequest, rules: EndpointRules, attempt: int) -> Chance:
         return Chance(
-            marked=Marked(identity=failed.identity, call=failed.call),
-            attempt=attempt,
-            endpoint=rules.name,
-            circuit=rules.circuit,
-            product=failed.product,
-            sid=failed.sid,
-            origin=failed.error.parts.origin,
-            given_at=self._clock.seconds(),
+            Marked(failed.identity, failed.call),
+            attempt,
+            rules.name,
+            rules.circuit,
+            failed.product,
+            failed.sid,
+            failed.error.parts.origin,
+            self._clock.seconds(),
         )
 
     def _sweep(self) -> None:

@@ -196,14 +196,8 @@ def decide(
 
 def second_chance(failed: FailedRequest, rules: EndpointRules, *, attempt: int) -> Decision:
     """Back to the URL that failed."""
-    return Decision(
-        kind=Kind.RETRY,
-        attempt=attempt,
-        reason="",
-        url=failed.error.url,
-        method=failed.method or rules.method,
-        endpoint=rules.name,
-    )
+    method = failed.method or rules.method
+    return Decision(Kind.RETRY, attempt, "", failed.error.url, method, endpoint=rules.name)
 
 
 def come_back(decision: Decision, url: str) -> Decision:

@@ -82,17 +82,22 @@ def parse_failed_request(twilio: Pairs, options: Pairs) -> FailedRequest:
         if name in given:
             _refuse_strange_sid(name, given[name])
     seen_url = _without_twilios_own_query(error, sid=sid, account_sid=account_sid, twilio=twilio)
+    fallback = target("FallbackUrl", chosen["FallbackUrl"]) if "FallbackUrl" in chosen else None
+    fallback_method = _method("FallbackMethod", chosen.get("FallbackMethod")) or "GET"
+    method = _method("Method", chosen.get("Method"))
+    identity = _digest(account_sid, sid, seen_url) if sid else _digest(seen_url)
+    call = _digest(account_sid, sid) if sid else None
     return FailedRequest(
-        error_code=error_code,
-        error=error,
-        product=product,
-        sid=sid,
-        account_sid=account_sid,
-        fallback=target("FallbackUrl", chosen["FallbackUrl"]) if "FallbackUrl" in chosen else None,
-        fallback_method=_method("FallbackMethod", chosen.get("FallbackMethod")) or "GET",
-        method=_method("Method", chosen.get("Method")),
-        identity=_digest(account_sid, sid, seen_url) if sid else _digest(seen_url),
-        call=_digest(account_sid, sid) if sid else None,
+        error_code,
+        error,
+        product,
+        sid,
+        account_sid,
+        fallback,
+        fallback_method,
+        method,
+        identity,
+        call,
     )
 
 

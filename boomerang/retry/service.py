@@ -142,13 +142,9 @@ class RetryService:
         that another process gave, and would take for a success otherwise.
         """
         dead = not_counted == DEAD
-        failure = Failure(
-            identity=failed.identity if dead or not not_counted else None,
-            call=failed.call,
-            wait=0.0 if dead else plan.limit,
-            window=rules.window,
-            attempts=0 if dead else rules.attempts,
-        )
+        identity = failed.identity if dead or not not_counted else None
+        wait, attempts = (0.0, 0) if dead else (plan.limit, rules.attempts)
+        failure = Failure(identity, failed.call, wait, rules.window, attempts)
         if failure.identity is None and failure.call is None:
             return succeed(SafeClaim(Claim(attempt=0, hold=0.0, round=0), degraded=False))
         return self.store.claim(failure)
@@ -169,7 +165,7 @@ class RetryService:
         if decision.kind is not Kind.RETRY:
             return self._decided(NOT_HELD, failed, decision, degraded=claimed.degraded)
         left = plan.seen_at(claim.hold)
-        case = _Case(failed, rules, decision, left, claim.hold, degraded=claimed.degraded)
+        case = _Case(failed, rules, decision, left, claim.hold, claimed.degraded)
         return self._hold(case, arrival, greeted=False)
 
     def _hold(

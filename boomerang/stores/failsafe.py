@@ -165,7 +165,7 @@ class FailsafeStore:
     ) -> None:
         spent = self._clock.seconds() - began
         try:
-            known = SafeClaim(_stricter(claim, noted, spent), degraded=False)
+            known = SafeClaim(_stricter(claim, noted, spent), False)
         except Exception:  # the store's answer made no sense
             self._refused(Trouble(), answer, noted, began)
             return

@@ -39,17 +39,13 @@ def count_failure(
             return identity, call, _claim(identity, call, now)
         count = 1 if identity is None else identity.count + 1
         after = None if identity is None else now - identity.release_at
-        identity = Mark(
-            count=count,
-            release_at=now + failure.wait if count <= failure.attempts else now,
-            expires_at=now + failure.window if identity is None else identity.expires_at,
-        )
+        release_at = now + failure.wait if count <= failure.attempts else now
+        expires_at = now + failure.window if identity is None else identity.expires_at
+        identity = Mark(count, release_at, expires_at)
     if failure.call is not None:
-        call = Mark(
-            count=1 if call is None else call.count + 1,
-            release_at=now,
-            expires_at=now + failure.window if call is None else call.expires_at,
-        )
+        count = 1 if call is None else call.count + 1
+        expires_at = now + failure.window if call is None else call.expires_at
+        call = Mark(count, now, expires_at)
     return identity, call, _claim(identity, call, now, after)
 
 
@@ -66,9 +62,7 @@ def _valid(mark: Mark, *, now: float, window: float) -> Mark | None:
 def _claim(
     identity: Mark | None, call: Mark | None, now: float, after: float | None = None
 ) -> Claim:
-    return Claim(
-        attempt=0 if identity is None else identity.count,
-        hold=0.0 if identity is None else max(0.0, identity.release_at - now),
-        round=0 if call is None else call.count,
-        after=after,
-    )
+    attempt = 0 if identity is None else identity.count
+    hold = 0.0 if identity is None else max(0.0, identity.release_at - now)
+    rounds = 0 if call is None else call.count
+    return Claim(attempt, hold, rounds, after)

@@ -68,13 +68,8 @@ def _ms(seconds: float) -> int:
 
 
 def _as_claim(reply: list[int]) -> Claim:
-    attempt, hold, round_, after = reply
-    return Claim(
-        attempt=attempt,
-        hold=hold / 1000,
-        round=round_,
-        after=after / 1000 if after >= 0 else None,
-    )
+    attempt, hold, rounds, after = reply
+    return Claim(attempt, hold / 1000, rounds, after / 1000 if after >= 0 else None)
 
 
 def _as_counts(marks: list[bytes | None]) -> list[int]:

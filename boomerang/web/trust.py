@@ -37,14 +37,10 @@ class Trust:
         """
         if not self.keys:
             return None
-        signed = Signed(
-            bases=(self.public_url,) if self.public_url else _bases(host_header(request)),
-            target=request.uri.decode("utf-8", "surrogateescape"),
-            form=form,
-            body=body,
-            signature=request.single(_SIGNATURE),
-            settings=request.single(_SETTINGS),
-        )
+        bases = (self.public_url,) if self.public_url else _bases(host_header(request))
+        target = request.uri.decode("utf-8", "surrogateescape")
+        signature, settings = request.single(_SIGNATURE), request.single(_SETTINGS)
+        signed = Signed(bases, target, form, body, signature, settings)
         signer = signer_of(signed, self.keys)
         if signer is None:
             raise Refused(
