@@ -37,14 +37,12 @@ def tell(log: Logger, words: str, **fields: object) -> None:
     That one puts all levels in order each time, to see whether "info" is one of them: with the
     calls in between, 5 µs of CPU for each decision.
     """
-    fields.update(
-        log_logger=log,
-        log_level=LogLevel.info,
-        log_namespace=log.namespace,
-        log_source=log.source,
-        log_format=words,
-        log_time=time(),
-    )
+    fields["log_logger"] = log
+    fields["log_level"] = LogLevel.info
+    fields["log_namespace"] = log.namespace
+    fields["log_source"] = log.source
+    fields["log_format"] = words
+    fields["log_time"] = time()
     log.observer(fields)
 
 

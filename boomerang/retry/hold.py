@@ -114,7 +114,7 @@ class Hold:
             return ending
         lasted = self._clock.seconds() - began
         overshoot = 0.0 if early else max(0.0, lasted - seconds)
-        return Held(seconds=lasted, overshoot=overshoot, early=early, may_go=ending is not False)
+        return Held(lasted, overshoot, early, ending is not False)
 
     def release_within(self, seconds: float) -> None:
         """See to it that nothing is held longer than some seconds from now (shutting down)."""

@@ -227,7 +227,7 @@ class HoldPlan:
         left = min(hold, self.limit)
         spent = self.limit - left
         wait = max(0.0, self.wait - spent)
-        return HoldPlan(wait=wait, limit=left, spent=spent, why_not=self.why_not)
+        return HoldPlan(wait, left, spent, self.why_not)
 
 
 def plan_hold(failed: FailedRequest, rules: EndpointRules, *, room: Room) -> HoldPlan:
@@ -240,4 +240,4 @@ def plan_hold(failed: FailedRequest, rules: EndpointRules, *, room: Room) -> Hol
     limit = max(wait, LONGEST) if rules.release_rate > 0 and wait > 0 else wait
     if room.seconds <= 0 or limit <= LONGEST:
         limit = min(limit, room.seconds)
-    return HoldPlan(wait=min(wait, limit), limit=limit, why_not=room.why_not if wait else "")
+    return HoldPlan(min(wait, limit), limit, 0.0, room.why_not if wait else "")

@@ -85,8 +85,7 @@ def parse_failed_request(twilio: Pairs, options: Pairs) -> FailedRequest:
     fallback = target("FallbackUrl", chosen["FallbackUrl"]) if "FallbackUrl" in chosen else None
     fallback_method = _method("FallbackMethod", chosen.get("FallbackMethod")) or "GET"
     method = _method("Method", chosen.get("Method"))
-    identity = _digest(account_sid, sid, seen_url) if sid else _digest(seen_url)
-    call = _digest(account_sid, sid) if sid else None
+    call, identity = _digests(account_sid, sid, seen_url) if sid else (None, _digest(seen_url))
     return FailedRequest(
         error_code,
         error,
@@ -176,10 +175,21 @@ def _without_twilios_own_query(error: Target, *, sid: str, account_sid: str, twi
     return repr((url.partition("?")[0], [pair for pair in query if pair[0] not in own]))
 
 
-def _digest(*parts: str) -> str:
-    """Eighteen bytes (no two failures share them by chance) of the parts, in hexadecimal."""
-    text = "\0".join(parts)
-    return blake2b(text.encode("utf-8", "surrogatepass"), digest_size=18).hexdigest()
+def _digests(account_sid: str, sid: str, url: str) -> tuple[str, str]:
+    """That of the call, and that of the URL in it."""
+    digest = _begun(f"{account_sid}\0{sid}")
+    call = digest.hexdigest()
+    digest.update(f"\0{url}".encode("utf-8", "surrogatepass"))
+    return call, digest.hexdigest()
+
+
+def _digest(text: str) -> str:
+    return _begun(text).hexdigest()
+
+
+def _begun(text: str) -> blake2b:
+    """Eighteen bytes: no two failures share them by chance."""
+    return blake2b(text.encode("utf-8", "surrogatepass"), digest_size=18)
 
 
 def is_same_address(failed: Target, other: Target) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 
 from attrs import frozen
 from klein import Klein
@@ -14,7 +15,7 @@ from boomerang.retry.policy import Decision, Kind
 from boomerang.retry.request import BadRequest, FailedRequest, parse_failed_request
 from boomerang.retry.service import Arrival, RetryService
 from boomerang.web.form import BadForm, is_form, parse_form
-from boomerang.web.reply import NO_STORE, Refused, Reply
+from boomerang.web.reply import NO_STORE, Headers, Refused, Reply
 from boomerang.web.request import GuardedRequest
 from boomerang.web.routes import route
 from boomerang.web.trust import Trust
@@ -86,21 +87,24 @@ class RetryRoute:
             return None
 
     def _arrival(self, request: GuardedRequest, failed: FailedRequest) -> Arrival:
-        return Arrival(
-            own_origins=self.trust.own_origins(request),
-            here=self.trust.own_address(request),
-            party=self.trust.party(request, failed.account_sid),
-        )
+        own_origins = self.trust.own_origins(request)
+        here = self.trust.own_address(request)
+        party = self.trust.party(request, failed.account_sid)
+        return Arrival(own_origins, here, party)
 
 
 def as_reply(decision: Decision) -> Reply:
     """What goes back to Twilio: TwiML, or 500 for its standard message."""
-    header = f"{decision.kind.value}; attempt={decision.attempt}".encode()
-    headers = (NO_STORE, (b"Boomerang-Decision", header))
+    headers = _headers(decision.kind, decision.attempt)
     body = _document(decision)
     if body is None:
         return Reply(b"boomerang gives this call or message up\n", status=500, headers=headers)
-    return Reply(body, content_type=twiml.CONTENT_TYPE, headers=headers)
+    return Reply(body, twiml.CONTENT_TYPE, 200, headers)
+
+
+@lru_cache(maxsize=64)
+def _headers(kind: Kind, attempt: int) -> Headers:
+    return (NO_STORE, (b"Boomerang-Decision", f"{kind.value}; attempt={attempt}".encode()))
 
 
 def _document(decision: Decision) -> bytes | None:
