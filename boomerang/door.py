@@ -5,9 +5,10 @@ from __future__ import annotations
 import os
 import resource
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any, Final
 
-from twisted.internet.interfaces import IListeningPort, IReactorTime
+from twisted.internet.interfaces import IDelayedCall, IListeningPort, IReactorTime
 from twisted.internet.tcp import Port
 from twisted.logger import Logger
 
@@ -20,17 +21,21 @@ MOST_AT_ONCE: Final = 10_000
 """More than a listen backlog has."""
 
 AT_ONCE: Final = 250
-"""Connections at rest that make room at each look, some 10,000 a second."""
+"""Connections at rest that are looked at together when there is no room; some 10 ms of CPU."""
 
 LOOK_EVERY: Final = 0.02
-"""Seconds between two looks whether there is room again."""
+"""Seconds between two looks whether there is room again, while nobody can be asked to leave."""
+
+CALM: Final = 1.0
+"""Seconds without a lack of room after which it is over; in a flood it comes and goes."""
 
 
 def room(connections: int) -> int:
     """How many descriptors are free for connections, of which there are so many already.
 
     There are no more than lie between the lowest free one and the limit, nor more than the limit
-    leaves to connections.
+    leaves to connections. Of a small limit a quarter is left free, and whatever is open counts; of
+    a large one that would take too long at each turn.
     """
     limit, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
     if limit == resource.RLIM_INFINITY:
@@ -40,6 +45,9 @@ def room(connections: int) -> int:
     except OSError:
         return 0
     os.close(lowest)
+    if limit < 4 * LEFT_FREE:
+        with suppress(OSError):  # there is no such file system
+            return limit - len(os.listdir("/proc/self/fd")) - limit // 4
     return min(limit - lowest, limit - connections) - LEFT_FREE
 
 
@@ -50,7 +58,7 @@ class Door:
     In a storm the queue overflows meanwhile, and a lost SYN comes again after 1 s, and then 3. And
     Twisted accepts with the last descriptor, and hangs up on whoever comes then. So there are never
     more let in than there is ``room`` for; callers wait in the queue until others have left, which
-    ``make_room`` asks of those who do nothing.
+    ``make_room`` asks of those who do nothing, and says how many of them there were.
     """
 
     _log = Logger()
@@ -60,12 +68,13 @@ class Door:
         clock: IReactorTime,
         *,
         room: Callable[[], int],
-        make_room: Callable[[], None] = lambda: None,
+        make_room: Callable[[], int] = lambda: 0,
     ) -> None:
         self._clock = clock
         self._room = room
         self._make_room = make_room
         self._shut: set[Any] = set()
+        self._calm: IDelayedCall | None = None  # runs while there is room after a lack of it
 
     def keep(self, port: IListeningPort) -> None:
         """Look after a port from now on. What is no plain socket is left as it is."""
@@ -91,17 +100,27 @@ class Door:
     def _shut_for_now(self, port: Port) -> None:
         port.stopReading()
         if not self._shut:
-            self._log.warn("no room for more connections, new ones wait: the limit of open files")
-            self._clock.callLater(LOOK_EVERY, self._look)
+            self._say_shut()
+            self._clock.callLater(0, self._look)
         self._shut.add(port)
 
     def _look(self) -> None:
         if self._room() <= 0:
-            self._make_room()
-            self._clock.callLater(LOOK_EVERY, self._look)
+            # Who is asked to leave does so in the next turn of the reactor.
+            self._clock.callLater(0 if self._make_room() else LOOK_EVERY, self._look)
             return
         ports, self._shut = self._shut, set()
         for port in ports:
             if port.connected:  # not closed meanwhile
                 port.startReading()
+        self._calm = self._clock.callLater(CALM, self._say_open)
+
+    def _say_shut(self) -> None:
+        if self._calm is None:
+            self._log.warn("no room for more connections, new ones wait: the limit of open files")
+        else:
+            self._calm.cancel()
+
+    def _say_open(self) -> None:
+        self._calm = None
         self._log.info("there is room for connections again")

@@ -13,6 +13,8 @@ Twilio's 15; a busy machine, which plays the load as well, takes one of them by 
 
 STORE: Final = "store"
 
+WORKERS: Final = "workers"
+
 
 @frozen(kw_only=True)
 class Promise:

@@ -62,6 +62,8 @@ def _words(promise: Promise) -> Iterator[str]:
         yield "none late"
     if promise.early:
         yield "some may be sent back at once"
+    if promise.forgotten:
+        yield f"at most {promise.forgotten} second failures taken for first ones"
     if promise.missing is None:
         yield "callbacks that were in the file go with it"
     if promise.degraded:

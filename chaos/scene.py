@@ -29,6 +29,9 @@ DURABLE: Final = ("appendonly yes", "appendfsync always")
 _KEPT: Final = 10
 """Connections to the app that wait for the next callback, and the one that asks ``/health``."""
 
+_START: Final = 60.0
+"""Seconds that a start may take, with several workers and other faults at the same time."""
+
 _SETTLE: Final = 20.0
 """Seconds that callbacks have to arrive, and the process to let go of connections."""
 
@@ -102,8 +105,8 @@ class Scene:
         self._more = {"BOOMERANG_RELAY_SCHEDULE": "0.2s,0.5s,1s", **(more or {})}
         self.daemon = self._launch()
         self._watch = watching.Watch(self.port)
-        eventually(self._watch.is_well)
-        self._descriptors = watching.descriptors(self.pid)
+        eventually(self._watch.is_well, within=_START)
+        self._descriptors = watching.descriptors(*self.pids)
         self.load = self.enter(
             Driver(
                 self.port,
@@ -118,28 +121,33 @@ class Scene:
 
     def weigh(self) -> None:
         """Take the memory that the process takes now for what it needs."""
-        self._kib = watching.kib(self.pid)
+        self._kib = watching.kib(*self.pids)
 
     def figures(self) -> str:
         """How the process stands."""
         return (
-            f"{self.load.ended_calls()} calls, {watching.kib(self.pid) / 1024:.1f} MiB,"
-            f" {watching.descriptors(self.pid)} descriptors"
+            f"{self.load.ended_calls()} calls, {watching.kib(*self.pids) / 1024:.1f} MiB,"
+            f" {watching.descriptors(*self.pids)} descriptors"
         )
 
     @property
-    def pid(self) -> int:
-        """The daemon's process, whatever it was started with."""
-        return self.daemon.process.pid
+    def pids(self) -> tuple[int, ...]:
+        """The daemon's process, whatever it was started with, and its workers'."""
+        own = self.daemon.process.pid
+        return (own, *watching.children(own))
+
+    def cut(self, *, until: float) -> None:
+        """Count those as cut off who had asked until then, and were not answered yet."""
+        self.gone.append(Gone(self.injured_at, until, abrupt=True))
 
     def restart(self, *, abrupt: bool) -> None:
         """Start a daemon like the one that is gone; ``abrupt``: it could not end its work."""
         self.daemon = self._launch()
         self.gone.append(Gone(self.injured_at, time.monotonic(), abrupt=abrupt))
-        self._descriptors = watching.descriptors(self.pid)
+        self._descriptors = watching.descriptors(*self.pids)
 
     def _launch(self) -> Daemon:
-        return self._daemons.launch(*self._command, more=self._more).wait_until_ready()
+        return self._daemons.launch(*self._command, more=self._more).wait_until_ready(within=_START)
 
     def injure(self, hurt: Callable[[], object]) -> None:
         """Do harm while calls of a storm are held; another storm comes right after it."""
@@ -177,12 +185,12 @@ class Scene:
             recovered=watching.recovered(looks, mended=self.mended_at),
             degraded=watching.degraded(looks, since=self.injured_at),
             descriptors=self._grown(),
-            kib=watching.kib(self.pid) - self._kib,
+            kib=watching.kib(*self.pids) - self._kib,
             mistakes=tuple(self._daemons.mistakes()),
         )
 
     def _grown(self) -> int:
-        return watching.descriptors(self.pid) - self._descriptors
+        return watching.descriptors(*self.pids) - self._descriptors
 
     def log_of_mistakes(self) -> list[str]:
         """What the daemon's log says around the first line that speaks of a bug, or at its end."""

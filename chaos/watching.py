@@ -77,13 +77,22 @@ def degraded(looks: Sequence[Look], *, since: float) -> frozenset[str]:
     return frozenset().union(*said)
 
 
-def descriptors(pid: int) -> int:
-    """How many descriptors a process has."""
-    return len(list(Path(f"/proc/{pid}/fd").iterdir()))
+def children(pid: int) -> frozenset[int]:
+    """The processes that a process has started, and that have not ended."""
+    return frozenset(map(int, Path(f"/proc/{pid}/task/{pid}/children").read_text().split()))
 
 
-def kib(pid: int) -> int:
-    """How much memory a process takes (KiB, resident)."""
+def descriptors(*pids: int) -> int:
+    """How many descriptors processes have."""
+    return sum(len(list(Path(f"/proc/{pid}/fd").iterdir())) for pid in pids)
+
+
+def kib(*pids: int) -> int:
+    """How much memory processes take (KiB, resident)."""
+    return sum(map(_kib, pids))
+
+
+def _kib(pid: int) -> int:
     status = Path(f"/proc/{pid}/status").read_text()
     (line,) = [line for line in status.splitlines() if line.startswith("VmRSS:")]
     return int(line.split()[1])

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import os
 import resource
+from contextlib import ExitStack
 
 import pytest
 from twisted.internet.protocol import Factory, Protocol
 from twisted.internet.task import Clock
 from twisted.internet.tcp import Port
 from twisted.internet.testing import MemoryReactor
+from twisted.logger import capturedLogs, formatEvent
 
-from boomerang.door import LEFT_FREE, LOOK_EVERY, MOST_AT_ONCE, Door, room
+from boomerang.door import CALM, LEFT_FREE, LOOK_EVERY, MOST_AT_ONCE, Door, room
 
 
 class QuietPort(Port):
@@ -41,12 +43,20 @@ class House:
         self.ports = [QuietPort(), QuietPort()]
         self.room = MOST_AT_ONCE
         self.asked_to_leave = 0
+        self.idle = 0
         self.door = Door(self.clock, room=lambda: self.room, make_room=self.ask_to_leave)
         for port in self.ports:
             self.door.keep(port)
 
-    def ask_to_leave(self) -> None:
+    def ask_to_leave(self) -> int:
+        """The idle leave in the next turn."""
         self.asked_to_leave += 1
+        leaving, self.idle = self.idle, 0
+        self.clock.callLater(0, self.leave, leaving)
+        return leaving
+
+    def leave(self, many: int) -> None:
+        self.room += many
 
     def knock(self) -> None:
         """Somebody waits at each port, as the reactor finds."""
@@ -74,19 +84,55 @@ def test_room(house: House, free: int, let_in: int) -> None:
 
 
 def test_no_room(house: House) -> None:
-    """Without room nobody is, and who does nothing is asked to leave; the ports go on when there is
-    some again."""
+    """Without room nobody is, and who does nothing is asked to leave, again and again; the ports go
+    on when there is room."""
     house.room = 0
     house.knock()
     assert house.open == [False, False]
     assert [port.accepted for port in house.ports] == [[], []]
-    house.clock.advance(LOOK_EVERY)
+    house.clock.advance(0)
     assert house.open == [False, False]
     assert house.asked_to_leave == 1
+    house.clock.advance(LOOK_EVERY)
+    assert house.asked_to_leave == 2
     house.room = 1
     house.clock.advance(LOOK_EVERY)
     assert house.open == [True, True]
-    assert house.clock.getDelayedCalls() == []
+    assert house.asked_to_leave == 2
+
+
+def test_room_is_made(house: House) -> None:
+    """Where somebody leaves, the ports go on at once."""
+    house.idle = 5
+    house.room = 0
+    house.knock()
+    assert house.open == [False, False]
+    house.clock.advance(0)
+    assert house.open == [True, True]
+    house.knock()
+    assert [port.accepted for port in house.ports] == [[5], [5]]
+
+
+def test_told_once(house: House) -> None:
+    """However often the room runs out in a flood, the log says once that it did, and once that it
+    is over, when there has been room for a while."""
+    with capturedLogs() as events:
+        for _ in range(20):
+            house.idle = 5
+            house.room = 0
+            house.knock()
+            house.clock.pump([0, 0, CALM / 2])
+            assert house.open == [True, True]
+        assert len(events) == 1
+        house.clock.advance(CALM)
+        assert [formatEvent(event) for event in events] == [
+            "no room for more connections, new ones wait: the limit of open files",
+            "there is room for connections again",
+        ]
+        assert house.clock.getDelayedCalls() == []
+        house.room = 0
+        house.knock()
+        assert len(events) == 3
 
 
 def test_before_it_is_closed(house: House) -> None:
@@ -113,6 +159,21 @@ def test_descriptors() -> None:
     with open(os.devnull, "rb") as lowest:
         limit, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
         assert room(0) < before == limit - lowest.fileno() - LEFT_FREE
+
+
+def test_few_descriptors() -> None:
+    """Of a small limit a quarter is left free, and no descriptor that is open counts as free."""
+    before, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with ExitStack() as stack:
+        low = stack.enter_context(open(os.devnull, "rb"))
+        for _ in range(50):
+            stack.enter_context(open(os.devnull, "rb"))
+        low.close()
+        taken = len(os.listdir("/proc/self/fd"))
+        limit = taken + 150
+        resource.setrlimit(resource.RLIMIT_NOFILE, (limit, hard))
+        stack.callback(resource.setrlimit, resource.RLIMIT_NOFILE, (before, hard))
+        assert room(0) == 150 - limit // 4 > 0
 
 
 def test_holes() -> None:

@@ -4,20 +4,23 @@ from __future__ import annotations
 
 from itertools import islice
 from math import inf
-from typing import Final, Protocol
+from typing import Any, Final, Protocol
 
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
+
+from boomerang.web.quiet import is_idle
 
 _EARLY: Final = 0.001
 """Seconds; a clock may call a little before the instant that it was asked for."""
 
 
-SPARED: Final = 1.0
-"""Seconds for which a connection rests in any case."""
-
-
 class Resting(Protocol):
     """Whatever can be closed when it has rested for too long."""
+
+    transport: Any
+
+    @property
+    def is_new(self) -> bool: ...
 
     def close(self) -> None: ...
 
@@ -50,17 +53,22 @@ class Resters:
         """It rests no more."""
         self._since.pop(one, None)
 
-    def close_oldest(self, most: int) -> None:
-        """Close those that have rested for longest, to make room for others.
+    def make_room(self, most: int) -> int:
+        """Close idle connections, those first that have rested for longest; returns how many.
 
-        Those of the last second are spared: they may be callers who are just being let in.
+        Who has never asked for anything goes first: on a connection that is kept between requests
+        the next one may be sent in the moment of the end. ``most`` are looked at.
         """
-        old = self._clock.seconds() - SPARED
-        for one, since in tuple(islice(self._since.items(), most)):
-            if since > old:
-                return
-            del self._since[one]
-            one.close()
+        now = self._clock.seconds()
+        for new in (True, False):
+            oldest = tuple(islice((each for each in self._since if each.is_new is new), most))
+            idle = [one for one in oldest if is_idle(one.transport, now - self._since[one])]
+            for one in idle:
+                self.discard(one)
+                _end(one)
+            if idle:
+                return len(idle)
+        return 0
 
     def stop_if_empty(self) -> None:
         """Let go of the timer if nothing rests; not worth it at each request."""
@@ -78,4 +86,12 @@ class Resters:
                 self._timer = self._clock.callLater(left, self._close_oldest)
                 return
             del self._since[one]
-            one.close()
+            _end(one)
+
+
+def _end(one: Resting) -> None:
+    """Close it, and do not wait until the client says goodbye, too, as TLS does: it may never."""
+    one.close()
+    beneath = getattr(one.transport, "transport", None)
+    if beneath is not None:
+        beneath.loseConnection()

@@ -72,7 +72,7 @@ def listening_of(
     door = Door(
         reactor,
         room=lambda: room(len(site.channels)),
-        make_room=partial(site.resters.close_oldest, AT_ONCE),
+        make_room=partial(site.resters.make_room, AT_ONCE),
     )
     if workplace is None:
         return Listening(endpoints(reactor, settings.listen), site, door=door)

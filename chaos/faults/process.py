@@ -14,6 +14,9 @@ from chaos.watching import descriptors
 
 _BLOCKED: Final = 2.0
 
+_AGAIN: Final = Promise(cut=True, recovered=2)
+"""The process is gone, and comes again."""
+
 _FEW: Final = 260
 """A limit of open files with which 60 calls can be held."""
 
@@ -27,8 +30,8 @@ def killed(scene: Scene) -> None:
     scene.mend(lambda: scene.restart(abrupt=True))
 
 
-def terminated(scene: Scene) -> None:
-    daemon = scene.start()
+def terminated(scene: Scene, *options: str) -> None:
+    daemon = scene.start(*options)
 
     def stop() -> None:
         daemon.process.terminate()
@@ -72,13 +75,13 @@ FAULTS: Final = (
         "process killed",
         killed,
         "`kill -9` in a storm, and a new start",
-        Promise(cut=True, recovered=1),
+        _AGAIN,
     ),
     Fault(
         "process terminated",
         terminated,
         "SIGTERM in a storm, and a new start",
-        Promise(cut=True, recovered=1),
+        _AGAIN,
     ),
     Fault(
         "process out of descriptors",
@@ -96,6 +99,6 @@ FAULTS: Final = (
         "process blocked",
         blocked,
         f"the process gets no CPU for {_BLOCKED:g} s (SIGSTOP)",
-        Promise(late_by=_BLOCKED + 1),
+        Promise(late_by=_BLOCKED + 2),
     ),
 )

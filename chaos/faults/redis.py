@@ -16,9 +16,9 @@ from tests.servers import HOST, SentinelGroup, wait_until
 AWAY: Final = Promise(degraded=frozenset({STORE}), recovered=7)
 
 
-def stopped(scene: Scene) -> None:
+def stopped(scene: Scene, *options: str) -> None:
     server = scene.redis()
-    scene.start(store=server.url())
+    scene.start(*options, store=server.url())
     scene.injure(server.kill)
     scene.mend(server.start)
 

@@ -114,7 +114,7 @@ FAULTS: Final = (
         "sqlite deleted",
         deleted,
         "the file is deleted; some time later `kill -9`, and a new start",
-        Promise(cut=True, recovered=1),
+        Promise(cut=True, recovered=2),
     ),
     Fault("sqlite locked", locked, "another process keeps the file to itself", AWAY),
     Fault(

@@ -22,8 +22,9 @@ SEEN = Seen(calls=10, answered=9, late=1, worst=1.5, lost=1, acknowledged=4, rec
             " some may be sent back at once, well within 1 s",
         ),
         (
-            Promise(lost=2, late_by=3, missing=None, kib=2048),
-            "at most 2 lost, at most 3 s late, callbacks that were in the file go with it,"
+            Promise(lost=2, late_by=3, forgotten=4, missing=None, kib=2048),
+            "at most 2 lost, at most 3 s late, at most 4 second failures taken for first ones,"
+            " callbacks that were in the file go with it,"
             " well within 3 s, at most 2 MiB more",
         ),
         (

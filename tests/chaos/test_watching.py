@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+import subprocess
 
 import pytest
 
 from chaos.judge import STORE
-from chaos.watching import Look, degraded, descriptors, kib, recovered
+from chaos.watching import Look, children, degraded, descriptors, kib, recovered
+from tests.integration.daemon import eventually
 
 WELL: frozenset[str] = frozenset()
 ILL = frozenset({STORE})
@@ -47,3 +49,15 @@ def test_process() -> None:
     with open(os.devnull, "rb"):
         assert descriptors(os.getpid()) == before + 1
     assert kib(os.getpid()) > 1000
+
+
+def test_processes() -> None:
+    """Those that a process has started belong to it until they have ended."""
+    before = children(os.getpid())
+    with subprocess.Popen(["cat"], stdin=subprocess.PIPE) as other:
+        assert children(os.getpid()) - before == {other.pid}
+        both = (os.getpid(), other.pid)
+        eventually(lambda: descriptors(other.pid) == 3)
+        assert descriptors(*both) == descriptors(os.getpid()) + 3
+        assert kib(*both) > kib(os.getpid())
+    assert children(os.getpid()) == before

@@ -114,9 +114,9 @@ class Daemon:
             )
         self.port = 0
 
-    def wait_until_ready(self) -> Daemon:
+    def wait_until_ready(self, *, within: float = LIMIT) -> Daemon:
         """Return once the daemon answers, whatever it says of its health."""
-        self.port = int(eventually(self._listening)[1])
+        self.port = int(eventually(self._listening, within=within)[1])
         self.health()
         return self
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from attrs import define
 from twisted.internet.task import Clock
 
-from boomerang.web.resting import SPARED, Resters
+from boomerang.web.quiet import LONGEST_SILENCE
+from boomerang.web.resting import Resters
 
 
 @define(eq=False)
@@ -14,6 +15,8 @@ class Rester:
 
     clock: Clock
     closed_at: float | None = None
+    transport: object = None
+    is_new: bool = True
 
     def close(self) -> None:
         assert self.closed_at is None
@@ -74,13 +77,32 @@ def test_room_is_made() -> None:
         resters.add(one)
         clock.advance(1)
     resters.add(ones[0])
-    resters.close_oldest(2)
-    assert [one.closed_at for one in ones] == [None, 5, 5, None, None]
+    clock.advance(LONGEST_SILENCE / 2)
+    assert resters.make_room(2) == 2
+    assert [one.closed_at for one in ones] == [None, 5.5, 5.5, None, None]
     assert resters.since(ones[1]) < 0
     assert resters.since(ones[0]) == 5
-    resters.close_oldest(99)  # spares those who have come just now
-    assert [one.closed_at for one in ones] == [None, 5, 5, 5, 5]
-    clock.advance(SPARED)
-    resters.close_oldest(99)
-    assert ones[0].closed_at == 5 + SPARED
+    assert resters.make_room(99) == 2  # spares those who have come just now
+    assert [one.closed_at for one in ones] == [None, 5.5, 5.5, 5.5, 5.5]
+    assert resters.make_room(99) == 0
+    clock.advance(LONGEST_SILENCE)
+    assert resters.make_room(99) == 1
+    assert ones[0].closed_at == 6.5
+    clock.pump([1] * 100)
+
+
+def test_who_has_asked_before() -> None:
+    """Connections that are kept between requests go when there are no others."""
+    clock = Clock()
+    resters = Resters(clock, 95)
+    kept, new = [Rester(clock, is_new=False) for _ in range(3)], [Rester(clock) for _ in range(3)]
+    for one in (*kept, *new):
+        resters.add(one)
+    clock.advance(10)
+    assert resters.make_room(2) == 2
+    assert resters.make_room(2) == 1
+    assert [one.closed_at for one in (*kept, *new)] == [None] * 3 + [10] * 3
+    clock.advance(1)
+    assert resters.make_room(2) == 2
+    assert [one.closed_at for one in kept] == [11, 11, None]
     clock.pump([1] * 100)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import socket
 import ssl
+import time
 import weakref
 from collections.abc import Callable
 from pathlib import Path
@@ -20,6 +21,7 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.internet.threads import deferToThread
 
 from boomerang.door import Door
+from boomerang.web.quiet import LONGEST_SILENCE
 from boomerang.web.reply import Reply
 from boomerang.web.request import GuardedRequest
 from boomerang.web.routes import Routes, route
@@ -229,4 +231,35 @@ async def test_nothing_waits_for_the_collector(tmp_path: Path) -> None:
         assert [ref() for ref in seen] == [None, None, None]
     finally:
         gc.enable()
+    await served.close()
+
+
+@KINDS
+async def test_room_is_made(kind: str, tmp_path: Path) -> None:
+    """Idle connections are closed when room is needed, and gone at once whatever their clients do;
+    who has asked for something stays."""
+    served = Served(kind, tmp_path)
+    await served.listen()
+    began = time.monotonic()
+    idle = [await deferToThread(served.connect) for _ in range(5)]
+    caller = await deferToThread(served.connect)
+
+    def ask() -> bytes:
+        caller.sendall(asking("POST", "/how", b"hello", last=False))
+        return caller.recv(1000)
+
+    while time.monotonic() < began + LONGEST_SILENCE / 2:
+        assert served.site.resters.make_room(3) == 0
+        await _turns(1)
+    assert b"200 OK" in await deferToThread(ask)
+    closed = 0
+    while closed < len(idle):
+        closed += served.site.resters.make_room(3)
+        await _turns(1)
+    assert closed == len(idle)
+    while len(served.site.channels) > 1:
+        await _turns(1)
+    assert b"200 OK" in await deferToThread(ask)
+    for connection in (*idle, caller):
+        connection.close()
     await served.close()
