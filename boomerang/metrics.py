@@ -11,12 +11,12 @@ from prometheus_client import (
     Counter,
     Gauge,
     GCCollector,
-    Histogram,
     PlatformCollector,
     ProcessCollector,
     generate_latest,
 )
 
+from boomerang.instruments import Counts, Durations
 from boomerang.relay.counts import RelayCounts
 from boomerang.retry.crowd import ACCOUNT, FULL, SHARE
 from boomerang.settings.endpoints import UNKNOWN
@@ -51,15 +51,13 @@ class Metrics:
             ("version", "environment"),
             registry=self.registry,
         ).labels(version, environment).set(1)
-        decisions = self._counter(
+        self._decisions = Counts(
             "boomerang_decisions",
             "Answers to fallback requests, by what became of the call or message.",
             ("decision", "product", "endpoint"),
+            known=product(_DECISIONS, _PRODUCTS, endpoints),
+            registry=self.registry,
         )
-        self._decisions = {
-            labels: decisions.labels(*labels)
-            for labels in product(_DECISIONS, _PRODUCTS, endpoints)
-        }
         outcomes = self._counter(
             "boomerang_second_chances",
             "Second chances by what became of them: whether the same request failed again in 30 s.",
@@ -97,16 +95,16 @@ class Metrics:
             ("reason",),
         )
         self._turned_away = {why: turned_away.labels(why) for why in (FULL, SHARE, ACCOUNT)}
-        self._overshoot = Histogram(
+        self._overshoot = Durations(
             "boomerang_hold_overshoot_seconds",
             "How much later than its release instant a held request was answered.",
-            buckets=_OVERSHOOT_BUCKETS,
+            bounds=_OVERSHOOT_BUCKETS,
             registry=self.registry,
         )
-        self._store_latency = Histogram(
+        self._store_latency = Durations(
             "boomerang_store_claim_seconds",
             "How long the store took for a claim.",
-            buckets=_LATENCY_BUCKETS,
+            bounds=_LATENCY_BUCKETS,
             registry=self.registry,
         )
         failures = self._counter(
@@ -143,7 +141,7 @@ class Metrics:
         ).set_function(held)
 
     def decision(self, kind: str, product: str, endpoint: str, *, degraded: bool) -> None:
-        self._decisions[kind, product, endpoint].inc()
+        self._decisions.count(kind, product, endpoint)
         if degraded:
             self._degraded_decisions.inc()
 

@@ -143,8 +143,12 @@ class Reader:
             self._left = int(length[0])
             if self._left > LONGEST_BODY:
                 raise BadMessage(413)
-        expectation = headers.get(b"expect", ())
-        self._asked = not is_old and [each.lower() for each in expectation] == [b"100-continue"]
+        expectation = headers.get(b"expect")
+        self._asked = (
+            expectation is not None
+            and not is_old
+            and [each.lower() for each in expectation] == [b"100-continue"]
+        )
 
     def _read_body(self, message: Message) -> bool:
         """Whether the body is complete."""
@@ -176,7 +180,8 @@ def _parsed(head: bytes) -> tuple[Message, bool]:
     method, target, minor = found.groups()
     message = Message(method, target, close=minor == b"0")
     message.parse_headers(head[line_end:])
-    if _asks_to_close(message.headers.get(b"connection", ())):
+    connection = message.headers.get(b"connection")
+    if connection is not None and _asks_to_close(connection):
         message.close = True
     return message, minor == b"0"
 
