@@ -11,8 +11,9 @@ from twisted.internet.task import deferLater
 from twisted.logger import ILogObserver, Logger
 
 from boomerang import __version__
+from boomerang.collector import Collector
 from boomerang.outbound import Outbound
-from boomerang.process import calm_collector, stop_on_signals
+from boomerang.process import stop_on_signals
 from boomerang.retry.hold import Hold
 from boomerang.settings import Settings
 from boomerang.stores.failsafe import FailsafeStore
@@ -46,6 +47,7 @@ class Host(MultiService):
         listening: Service,
         site: GuardedSite,
         hold: Hold,
+        collector: Collector,
         store: FailsafeStore,
         workers: Sequence[Service],
         outbound: Outbound,
@@ -61,6 +63,7 @@ class Host(MultiService):
         self._listening = listening
         self._site = site
         self._hold = hold
+        self._collector = collector
         self._store = store
         self._workers = tuple(workers)
         self._outbound = outbound
@@ -100,7 +103,7 @@ class Host(MultiService):
 
     def _running(self) -> None:
         stop_on_signals(self._reactor, hurry=lambda: self._hold.release_within(0))
-        calm_collector()
+        self._collector.start()
 
     async def _stop(self) -> None:
         grace = self._settings.shutdown_grace
@@ -124,6 +127,7 @@ class Host(MultiService):
         await self._end(self._outbound.close, of=type(self._outbound).__name__)
         await deferLater(self._reactor, _LAST_BYTES)
         await self._store.close()
+        self._collector.stop()
         await maybeDeferred(self._systemd.stopService)
 
     async def _end(self, end: Callable[[], object], *, of: str) -> None:

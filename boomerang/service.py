@@ -20,6 +20,7 @@ from twisted.python.logfile import LogFile
 
 from boomerang import __version__, logs
 from boomerang.clocks import count_by_monotonic_clock
+from boomerang.collector import Collector
 from boomerang.endpoints.rules import RuleBook, notes
 from boomerang.host import Host
 from boomerang.listening import CannotListen
@@ -225,6 +226,7 @@ def build(
         listening=listening_of(workplace, reactor, settings, site, hold, relay, health, metrics),
         site=site,
         hold=hold,
+        collector=Collector(reactor, held=partial(len, hold)),
         store=store,
         workers=(monitor, knowledge, relay, status.board),
         outbound=outbound,

@@ -18,6 +18,7 @@ from twisted.internet.testing import MemoryReactorClock
 from twisted.logger import LogLevel, capturedLogs, formatEvent
 from zope.interface import implementer
 
+from boomerang.collector import Collector
 from boomerang.door import Door
 from boomerang.endpoints.rules import RuleBook
 from boomerang.host import Host
@@ -36,6 +37,7 @@ from boomerang.web.pages import HealthRoute, Life
 from boomerang.web.retry import RetryRoute
 from boomerang.web.signature import Keys
 from boomerang.web.trust import Trust
+from tests.fakes.garbage import Noted
 from tests.web.driving import FIELDS, Bench, Connection, Slow, post, request
 
 WAIT = 8.0
@@ -191,6 +193,7 @@ class House(Bench):
             ),
             site=self.site,
             hold=self.hold,
+            collector=Collector(self.reactor, held=lambda: len(self.hold), garbage=Noted()),
             store=failsafe,
             workers=(
                 *(Worker(name, self.happened, ending) for name, ending in (workers or {}).items()),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import resource
 import signal
 from collections.abc import Callable, Iterator
@@ -13,7 +12,6 @@ from twisted.logger import LogLevel, capturedLogs
 from boomerang.logs import message
 from boomerang.process import (
     RESERVED_DESCRIPTORS,
-    calm_collector,
     room_for_held,
     stop_on_signals,
 )
@@ -100,26 +98,6 @@ def test_real_limit() -> None:
     resource.setrlimit(resource.RLIMIT_NOFILE, (256, hard))
     room_for_held(0)
     assert resource.getrlimit(resource.RLIMIT_NOFILE) == (hard, hard)
-
-
-@pytest.fixture
-def _usual_collector() -> Iterator[None]:
-    """Puts the collector back to work."""
-    threshold, frozen = gc.get_threshold(), gc.get_freeze_count()
-    yield
-    gc.set_threshold(*threshold)
-    if not frozen:
-        gc.unfreeze()
-
-
-@pytest.mark.usefixtures("_usual_collector")
-def test_collector() -> None:
-    """What is there when the process is ready is never looked at again, and the rest seldom."""
-    before = gc.get_freeze_count()
-    things: list[list[object]] = [[] for _ in range(1000)]
-    calm_collector()
-    assert gc.get_freeze_count() >= before + len(things)
-    assert gc.get_threshold() == (50_000, 20, 100)
 
 
 class Stopping:

@@ -17,7 +17,8 @@ from twisted.python import usage
 
 from boomerang.cli.arguments import OptionsAnywhere, over_zero
 from boomerang.cli.running import FAILED, WELL, FreeCommand
-from boomerang.process import calm_collector, room_for_held
+from boomerang.collector import Collector
+from boomerang.process import room_for_held
 from boomerang.standin.events import Outcome
 from boomerang.standin.play import play
 from boomerang.standin.script import Call, Script, Webhook
@@ -96,7 +97,6 @@ class Playing(OptionsAnywhere, FreeCommand):
         }
 
     def run(self, settings: None) -> int:
-        calm_collector()
         if isinstance(sys.stdout, TextIOWrapper):
             sys.stdout.reconfigure(errors="backslashreplace")  # apps may say anything
         return super().run(settings)
@@ -116,10 +116,13 @@ class Playing(OptionsAnywhere, FreeCommand):
         if room < calls:
             print(f"only {room} fit at once: see ulimit -n", file=sys.stderr)
         bar = _Bar(Standing(calls))
+        collector = Collector(reactor, held=lambda: calls)
+        collector.start()
         with _drawn(bar, reactor):
             summary = await play_storm(
                 self.script(), surroundings, calls=calls, rate=self["rate"], watch=bar.stands
             )
+        collector.stop()
         for told in [summary_as_json(summary)] if self["json"] else summed_up(summary):
             print(told)
         if summary.standing.lost:

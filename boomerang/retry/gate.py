@@ -180,6 +180,7 @@ class _Queue:
         self._due.pop(gone, None)
         _cancel(held.timer)
         _cancel(held.turn)
+        held.timer = held.turn = None  # which would keep it until garbage is collected
         if not self._held:
             _cancel(self._ticking)
             self._ticking = None

@@ -107,6 +107,8 @@ class Hold:
         self, ending: Failure | bool, held: Deferred[bool], began: float, seconds: float, party: str
     ) -> Held | Failure:
         del self._held[held]
+        if isinstance(held, _Timed):
+            del held.timer  # which would keep it, as it keeps the timer, until garbage is collected
         self._crowd.leave(party)
         early = held in self._early
         self._early.discard(held)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+
 from twisted.internet.defer import CancelledError, Deferred, succeed
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
@@ -27,6 +29,22 @@ class HoldTests(SynchronousTestCase):
         self.assertNoResult(held)
         self.clock.advance(0.25)
         assert self.successResultOf(held) == Held(seconds=8.0, overshoot=0.0, early=False)
+
+    def test_no_garbage(self) -> None:
+        """What was held is gone with its end: a collector would have nothing to find."""
+        gc.collect()
+        gc.disable()
+        try:
+            for _ in range(100):
+                ended, left = self.wait(8.0), self.wait(8.0)
+                left.cancel()
+                self.failureResultOf(left, CancelledError)
+                self.clock.advance(8.0)
+                self.successResultOf(ended)
+            del ended, left
+            assert gc.collect() < 100
+        finally:
+            gc.enable()
 
     def test_late(self) -> None:
         """A hold that ends late tells by how much."""
