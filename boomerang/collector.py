@@ -1,8 +1,10 @@
-"""When Python looks for garbage that only a collector finds: in small steps, while callers wait.
+"""When Python looks for garbage that only a collector finds: not while callers wait.
 
-Left to itself it begins once there are some thousand objects more than before. While as many
-requests go as come, there are never more, and what it has not looked at yet grows until it is all
-that is held: with 10,000 held it stood still for 100 ms at a time, and all callers with it.
+A request leaves none (the tests hold it to that), and neither does a delivery of the relay over a
+kept connection. Left to itself the collector begins once there are some thousand objects more than
+before. While as many requests go as come there are never more, and what it has not looked at yet
+grows until it is all that is held: with 10,000 held it stood still for 100 ms at a time, and all
+callers with it. Smaller steps cost as much in all, 1 µs and more for each object that is held.
 """
 
 from __future__ import annotations
@@ -14,22 +16,23 @@ from typing import Final, Protocol
 from twisted.internet.interfaces import IReactorTime
 from twisted.internet.task import LoopingCall
 
-EVERY: Final = 0.1
-"""Seconds between two steps: with 1,250 requests a second that come to be held, each takes 1 ms."""
+EVERY: Final = 1.0
+"""Seconds between two looks whether it is time."""
 
-PER_HELD: Final = 60
-"""Objects of a request that is held; it has some 53."""
+WORTH_IT: Final = 20_000
+"""New objects that make it worth while."""
 
-MUCH: Final = 300_000
-LITTLE: Final = 20_000
-"""Objects that may be garbage before all is looked through, while requests are held and while none
-is. Looking takes 0.12 µs for each object that is there."""
+QUIET_AFTER: Final = 60.0
+"""Seconds from one collection to the next while no request is held."""
+
+LATEST_AFTER: Final = 300.0
+"""Seconds after which it cannot wait for that any longer; with 10,000 held it may take 0.7 s."""
 
 
 class Garbage(Protocol):
     """As much of the module `gc` as is used."""
 
-    def collect(self, generation: int = 2, /) -> int: ...
+    def collect(self) -> int: ...
     def get_count(self) -> tuple[int, int, int]: ...
     def freeze(self) -> None: ...
     def disable(self) -> None: ...
@@ -44,35 +47,40 @@ class Collector:
     ) -> None:
         self._held = held
         self._garbage = garbage
-        self._more = 0
-        self._stepping = LoopingCall(self._step)
-        self._stepping.clock = clock
+        self._clock = clock
+        self._collected_at = clock.seconds()
+        self._looking = LoopingCall(self._look)
+        self._looking.clock = clock
 
     def start(self) -> None:
-        """From now on; what is there already is never looked at again."""
-        self._garbage.collect()
-        self._garbage.freeze()
+        """From now on."""
         self._garbage.disable()
-        self._stepping.start(EVERY, now=False)
+        self._collect_and_keep()
+        self._looking.start(EVERY, now=False)
 
     def stop(self) -> None:
         """Leave it to Python again."""
-        if self._stepping.running:
-            self._stepping.stop()
+        if self._looking.running:
+            self._looking.stop()
             self._garbage.enable()
 
-    def _step(self) -> None:
-        self._more += self._garbage.get_count()[0]
-        if is_time_for_all(self._more, held=self._held()):
-            self._more = 0
+    def _look(self) -> None:
+        since = self._clock.seconds() - self._collected_at
+        held = self._held()
+        if not is_time(since, new=self._garbage.get_count()[0], held=held):
+            return
+        if held:
             self._garbage.collect()
         else:
-            self._garbage.collect(0)
+            self._collect_and_keep()
+        self._collected_at = self._clock.seconds()
+
+    def _collect_and_keep(self) -> None:
+        """What is left in a quiet moment need not be looked at again, such as a failure's mark."""
+        self._garbage.collect()
+        self._garbage.freeze()
 
 
-def is_time_for_all(more: int, *, held: int) -> bool:
-    """Whether to look through everything; ``more`` objects were made than let go since the last.
-
-    Those of the requests that are held are no garbage.
-    """
-    return more - PER_HELD * held >= (MUCH if held else LITTLE)
+def is_time(since: float, *, new: int, held: int) -> bool:
+    """Whether to collect, so many seconds since it was done, with so many objects more."""
+    return new >= WORTH_IT and since >= (LATEST_AFTER if held else QUIET_AFTER)

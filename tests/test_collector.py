@@ -4,31 +4,39 @@ from __future__ import annotations
 
 import gc
 from collections.abc import Iterator
+from weakref import ref
 
 import pytest
 from twisted.internet.task import Clock
 
-from boomerang.collector import EVERY, LITTLE, MUCH, PER_HELD, Collector, is_time_for_all
+from boomerang.collector import (
+    EVERY,
+    LATEST_AFTER,
+    QUIET_AFTER,
+    WORTH_IT,
+    Collector,
+    is_time,
+)
 from tests.fakes.garbage import Noted
 
 
 @pytest.mark.parametrize(
-    ("more", "held", "expected"),
+    ("since", "new", "held", "expected"),
     [
-        (0, 0, False),
-        (LITTLE - 1, 0, False),
-        (LITTLE, 0, True),
-        (LITTLE, 1, False),
-        (MUCH, 1, False),
-        (MUCH + PER_HELD, 1, True),
-        (PER_HELD * 10_000, 10_000, False),
-        (PER_HELD * 10_000 + MUCH, 10_000, True),
-        (PER_HELD * 10_000, 0, True),
+        (0.0, 0, 0, False),
+        (QUIET_AFTER, 0, 0, False),
+        (QUIET_AFTER, WORTH_IT - 1, 0, False),
+        (QUIET_AFTER, WORTH_IT, 0, True),
+        (QUIET_AFTER - 1, 100 * WORTH_IT, 0, False),
+        (QUIET_AFTER, 100 * WORTH_IT, 1, False),
+        (LATEST_AFTER - 1, 100 * WORTH_IT, 10_000, False),
+        (LATEST_AFTER, WORTH_IT, 10_000, True),
+        (LATEST_AFTER, WORTH_IT - 1, 1, False),
     ],
 )
-def test_is_time_for_all(more: int, held: int, expected: bool) -> None:
-    """Garbage may pile up while callers wait, within bounds, and is gone soon after the last."""
-    assert is_time_for_all(more, held=held) is expected
+def test_is_time(since: float, new: int, held: int, expected: bool) -> None:
+    """When nobody waits, or when it cannot wait; where nothing has happened, never."""
+    assert is_time(since, new=new, held=held) is expected
 
 
 class TestCollector:
@@ -40,21 +48,20 @@ class TestCollector:
         self.garbage = Noted()
         self.collector = Collector(self.clock, held=lambda: self.held, garbage=self.garbage)
 
-    def steps(self, number: int, *, made: int) -> list[object]:
-        """What is done in so many steps, in each of which so many objects have come up."""
+    def pass_seconds(self, seconds: float, *, made: int) -> list[str]:
+        """What is done meanwhile, with so many new objects."""
         self.garbage.made = made
         self.garbage.done.clear()
-        for _ in range(number):
-            self.clock.advance(EVERY)
+        self.clock.pump([EVERY] * round(seconds / EVERY))
         return self.garbage.done
 
     def test_start_and_stop(self) -> None:
         """All that is there at the start is kept; in the end Python has its own way again."""
         self.collector.start()
-        assert self.garbage.done == [2, "freeze", "disable"]
+        assert self.garbage.done == ["disable", "collect", "freeze"]
         self.collector.stop()
         assert self.garbage.done[3:] == ["enable"]
-        assert self.steps(3, made=MUCH) == []
+        assert self.pass_seconds(QUIET_AFTER, made=WORTH_IT) == []
         assert not self.clock.getDelayedCalls()
 
     def test_never_started(self) -> None:
@@ -62,19 +69,19 @@ class TestCollector:
         self.collector.stop()
         assert self.garbage.done == []
 
-    def test_small_steps(self) -> None:
-        """While requests are held, each step looks at what is new only."""
+    def test_quiet(self) -> None:
+        """When nobody waits it collects, and what is left is kept from the next time."""
+        self.collector.start()
+        assert self.pass_seconds(QUIET_AFTER, made=WORTH_IT) == ["collect", "freeze"]
+        assert self.pass_seconds(QUIET_AFTER - EVERY, made=WORTH_IT) == []
+        assert self.pass_seconds(EVERY, made=WORTH_IT) == ["collect", "freeze"]
+
+    def test_callers_wait(self) -> None:
+        """While requests are held nothing is collected for minutes, and they are not kept."""
         self.collector.start()
         self.held = 10
-        assert self.steps(5, made=100) == [0, 0, 0, 0, 0]
-
-    def test_all_in_the_end(self) -> None:
-        """What came up is added up, and looked through once when nobody is held any more."""
-        self.collector.start()
-        self.held = 1000
-        assert self.steps(4, made=LITTLE // 2) == [0, 0, 0, 0]
-        self.held = 0
-        assert self.steps(3, made=0) == [2, 0, 0]
+        assert self.pass_seconds(LATEST_AFTER - EVERY, made=WORTH_IT) == []
+        assert self.pass_seconds(EVERY, made=WORTH_IT) == ["collect"]
 
 
 @pytest.fixture
@@ -89,19 +96,26 @@ def _usual_collector() -> Iterator[None]:
 
 @pytest.mark.usefixtures("_usual_collector")
 def test_real_collector() -> None:
-    """A circle that nothing leads to is gone after a step; Python itself does not look for it."""
+    """A circle that nothing leads to stays until it is time, and is gone then."""
     clock = Clock()
     collector = Collector(clock, held=lambda: 1)
-    before = gc.get_freeze_count()
     collector.start()
-    assert gc.get_freeze_count() > before
     assert not gc.isenabled()
-    circle: list[object] = []
-    circle.append(circle)
-    number = id(circle)
+    circle = Circle()
+    seen = ref(circle)
+    many = [[] for _ in range(WORTH_IT)]  # type: list[list[object]]
     del circle
-    assert any(id(each) == number for each in gc.get_objects(generation=0))
+    clock.pump([EVERY] * round(LATEST_AFTER / EVERY - 1))
+    assert seen() is not None
     clock.advance(EVERY)
-    assert not any(id(each) == number and isinstance(each, list) for each in gc.get_objects(2))
+    assert seen() is None
+    assert len(many) == WORTH_IT
     collector.stop()
     assert gc.isenabled()
+
+
+class Circle:
+    """What leads to itself."""
+
+    def __init__(self) -> None:
+        self.itself = self

@@ -7,11 +7,11 @@ class Noted:
     """A collector that collects nothing; ``made`` is how many objects it says came up."""
 
     def __init__(self) -> None:
-        self.done: list[object] = []
+        self.done: list[str] = []
         self.made = 0
 
-    def collect(self, generation: int = 2, /) -> int:
-        self.done.append(generation)
+    def collect(self) -> int:
+        self.done.append("collect")
         return 0
 
     def get_count(self) -> tuple[int, int, int]:
