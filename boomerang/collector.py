@@ -28,6 +28,13 @@ QUIET_AFTER: Final = 60.0
 LATEST_AFTER: Final = 300.0
 """Seconds after which it cannot wait for that any longer; with 10,000 held it may take 0.7 s."""
 
+TOO_MUCH: Final = 1_000_000
+"""New objects, some 100 MB, with which it does not wait at all. Those of held requests do not
+count, which are no garbage."""
+
+PER_HELD: Final = 60
+"""Objects of a request that is held; it has some 53."""
+
 
 class Garbage(Protocol):
     """As much of the module `gc` as is used."""
@@ -83,4 +90,6 @@ class Collector:
 
 def is_time(since: float, *, new: int, held: int) -> bool:
     """Whether to collect, so many seconds since it was done, with so many objects more."""
+    if new - PER_HELD * held >= TOO_MUCH:
+        return True
     return new >= WORTH_IT and since >= (LATEST_AFTER if held else QUIET_AFTER)

@@ -12,7 +12,9 @@ from twisted.internet.task import Clock
 from boomerang.collector import (
     EVERY,
     LATEST_AFTER,
+    PER_HELD,
     QUIET_AFTER,
+    TOO_MUCH,
     WORTH_IT,
     Collector,
     is_time,
@@ -27,15 +29,20 @@ from tests.fakes.garbage import Noted
         (QUIET_AFTER, 0, 0, False),
         (QUIET_AFTER, WORTH_IT - 1, 0, False),
         (QUIET_AFTER, WORTH_IT, 0, True),
-        (QUIET_AFTER - 1, 100 * WORTH_IT, 0, False),
-        (QUIET_AFTER, 100 * WORTH_IT, 1, False),
-        (LATEST_AFTER - 1, 100 * WORTH_IT, 10_000, False),
+        (QUIET_AFTER - 1, 10 * WORTH_IT, 0, False),
+        (QUIET_AFTER, 10 * WORTH_IT, 1, False),
+        (LATEST_AFTER - 1, 10 * WORTH_IT, 10_000, False),
         (LATEST_AFTER, WORTH_IT, 10_000, True),
         (LATEST_AFTER, WORTH_IT - 1, 1, False),
+        (1.0, TOO_MUCH - 1, 0, False),
+        (1.0, TOO_MUCH, 0, True),
+        (1.0, TOO_MUCH + PER_HELD - 1, 1, False),
+        (1.0, TOO_MUCH + PER_HELD * 10_000, 10_000, True),
     ],
 )
 def test_is_time(since: float, new: int, held: int, expected: bool) -> None:
-    """When nobody waits, or when it cannot wait; where nothing has happened, never."""
+    """When nobody waits, or when it cannot wait: it is late, or there is too much of it. Where
+    nothing has happened, never."""
     assert is_time(since, new=new, held=held) is expected
 
 

@@ -10,7 +10,7 @@ from functools import partial
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
-from twisted.internet.interfaces import IDelayedCall, IPushProducer
+from twisted.internet.interfaces import IDelayedCall, IPushProducer, ISSLTransport
 from twisted.internet.protocol import Protocol, connectionDone
 from twisted.internet.tcp import Connection
 from twisted.python.failure import Failure
@@ -153,11 +153,17 @@ class GuardedChannel(Protocol):
     # What ends the connection
 
     def close(self) -> None:
-        """Send what waits to be sent, and close."""
+        """Send what waits to be sent, and close.
+
+        TLS waits for the client's goodbye then, which may never come.
+        """
         self._over = True
         self._stop_watching()
         self.transport.unregisterProducer()
         self.transport.loseConnection()
+        if not self._direct and ISSLTransport(self.transport, None) and self._linger is None:
+            abort = self.transport.abortConnection
+            self._linger = self.site.clock.callLater(SENDING_TIME, abort)
 
     @property
     def is_new(self) -> bool:

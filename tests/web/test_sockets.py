@@ -18,9 +18,11 @@ from twisted.internet import reactor
 from twisted.internet.defer import Deferred
 from twisted.internet.endpoints import serverFromString
 from twisted.internet.interfaces import IReactorTime
+from twisted.internet.task import Clock
 from twisted.internet.threads import deferToThread
 
 from boomerang.door import Door
+from boomerang.web.limits import SENDING_TIME
 from boomerang.web.quiet import LONGEST_SILENCE
 from boomerang.web.reply import Reply
 from boomerang.web.request import GuardedRequest
@@ -72,11 +74,11 @@ Connect = Callable[[], socket.socket]
 class Served:
     """A site on a real socket of one kind, and a way to connect to it."""
 
-    def __init__(self, kind: str, directory: Path) -> None:
+    def __init__(self, kind: str, directory: Path, clock: IReactorTime | None = None) -> None:
         self.sizes = Sizes()
         self.site = GuardedSite(
             Routes([self.sizes.app], watch_refusal=lambda status: None).handle,
-            clock=IReactorTime(reactor),
+            clock=clock or IReactorTime(reactor),
             watch_refusal=lambda status: None,
         )
         self.kind = kind
@@ -231,6 +233,28 @@ async def test_nothing_waits_for_the_collector(tmp_path: Path) -> None:
         assert [ref() for ref in seen] == [None, None, None]
     finally:
         gc.enable()
+    await served.close()
+
+
+async def test_no_goodbye(tmp_path: Path) -> None:
+    """Over TLS, a client that has its answer and never says goodbye keeps no descriptor."""
+    clock = Clock()
+    served = Served("tls", tmp_path, clock)
+    await served.listen()
+    connection = await deferToThread(served.connect)
+
+    def ask() -> bytes:
+        connection.sendall(asking("POST", "/how", b"x"))
+        return connection.recv(1000)
+
+    assert b"Connection: close" in await deferToThread(ask)
+    await _turns(20)
+    assert len(served.site.channels) == 1
+    clock.advance(SENDING_TIME)
+    while served.site.channels:
+        await _turns(1)
+    assert not clock.getDelayedCalls()
+    connection.close()
     await served.close()
 
 
