@@ -13,6 +13,7 @@ from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from hashlib import sha256
 from itertools import chain
+from operator import itemgetter
 from typing import Final
 from urllib.parse import parse_qs
 
@@ -25,6 +26,8 @@ from boomerang.values import quick_frozen
 __all__ = ["SETTINGS", "SIGNATURE", "Keys", "Signed", "is_genuine", "signature", "signer_of"]
 
 _HASHES: Final = {HMAC_SHA1: "sha1", HMAC_SHA256: "sha256"}
+
+_NAME: Final = itemgetter(0)
 
 _PORTS: Final = {"https": "443", "http": "80"}
 
@@ -105,7 +108,8 @@ def _keyed(secret: str, algorithm: str) -> hmac.HMAC:
 
 def _flat(form: Sequence[tuple[str, str]]) -> str:
     """Names and values with nothing in between, sorted; what is there twice counts once."""
-    once = form if len(dict(form)) == len(form) else set(form)  # a set of pairs takes longer
+    names = set(map(_NAME, form))
+    once = form if len(names) == len(form) else set(form)  # a set of pairs takes longer
     return "".join(chain.from_iterable(sorted(once)))
 
 
