@@ -15,7 +15,7 @@ from chaos import watching
 from chaos.driving import Driver
 from chaos.judge import Seen
 from chaos.told import Gone, costs
-from tests.integration.daemon import COMMAND, Daemon, Daemons, eventually
+from tests.integration.daemon import COMMAND, Daemon, Daemons, children, eventually
 from tests.servers import RedisServer, free_port
 
 T = TypeVar("T")
@@ -134,7 +134,7 @@ class Scene:
     def pids(self) -> tuple[int, ...]:
         """The daemon's process, whatever it was started with, and its workers'."""
         own = self.daemon.process.pid
-        return (own, *watching.children(own))
+        return (own, *children(own))
 
     def cut(self, *, until: float) -> None:
         """Count those as cut off who had asked until then, and were not answered yet."""

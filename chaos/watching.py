@@ -77,11 +77,6 @@ def degraded(looks: Sequence[Look], *, since: float) -> frozenset[str]:
     return frozenset().union(*said)
 
 
-def children(pid: int) -> frozenset[int]:
-    """The processes that a process has started, and that have not ended."""
-    return frozenset(map(int, Path(f"/proc/{pid}/task/{pid}/children").read_text().split()))
-
-
 def descriptors(*pids: int) -> int:
     """How many descriptors processes have."""
     return sum(len(list(Path(f"/proc/{pid}/fd").iterdir())) for pid in pids)

@@ -13,8 +13,7 @@ from chaos.fault import Fault
 from chaos.faults import process, redis
 from chaos.judge import WORKERS, Promise
 from chaos.scene import Scene
-from chaos.watching import children
-from tests.integration.daemon import eventually
+from tests.integration.daemon import children, eventually
 
 _TWO: Final = "--workers=2"
 

@@ -8,8 +8,8 @@ import subprocess
 import pytest
 
 from chaos.judge import STORE
-from chaos.watching import Look, children, degraded, descriptors, kib, recovered
-from tests.integration.daemon import eventually
+from chaos.watching import Look, degraded, descriptors, kib, recovered
+from tests.integration.daemon import children, eventually
 
 WELL: frozenset[str] = frozenset()
 ILL = frozenset({STORE})

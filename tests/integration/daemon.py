@@ -11,8 +11,9 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from functools import partial
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
@@ -86,6 +87,25 @@ def run(
         timeout=2 * LIMIT,
         check=False,
     )
+
+
+def children(pid: int) -> frozenset[int]:
+    """The processes that a process has started, and that have not ended."""
+    try:
+        found = Path(f"/proc/{pid}/task/{pid}/children").read_text()
+    except FileNotFoundError:
+        return frozenset()
+    return frozenset(map(int, found.split()))
+
+
+def _have_ended(pids: Iterable[int]) -> bool:
+    """Whether all these processes have ended, be it that nobody has asked yet how."""
+    for pid in pids:
+        with suppress(FileNotFoundError, ProcessLookupError):
+            state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+            if state not in ("Z", "X"):
+                return False
+    return True
 
 
 class Daemon:
@@ -242,8 +262,14 @@ class Daemons:
         return daemon
 
     def kill_all(self) -> None:
+        """End them, and their workers, and return when nobody writes to a file any more."""
         for daemon in self._started:
+            workers = children(daemon.process.pid)
             daemon.kill()
+            for worker in workers:
+                with suppress(ProcessLookupError):
+                    os.kill(worker, signal.SIGKILL)
+            eventually(partial(_have_ended, workers))
 
     def mistakes(self) -> list[str]:
         """What any of the logs says of a bug."""
