@@ -21,7 +21,7 @@ from twisted.logger import (
 )
 from twisted.python.failure import Failure
 
-from boomerang.logs import FORMATS, TextFormat, as_json, message, observer
+from boomerang.logs import FORMATS, TextFormat, as_json, message, observer, tell
 
 NOON = datetime(2026, 11, 21, 12, 0, 0, tzinfo=UTC).timestamp()
 
@@ -166,11 +166,23 @@ pieces = st.sampled_from(
 )
 
 
-@given(st.lists(pieces | st.text("{}ab!:.[]()", max_size=3), max_size=6), st.text())
+@given(st.lists(pieces | st.text("{}ab!:.[]()%s", max_size=3), max_size=6), st.text())
 def test_any_template(parts: list[str], text: str) -> None:
     """The same goes for templates put together at random, and for any text in a field."""
     found = event(" ".join(parts), **{**FIELDS, "a": text, "b": 1, "text": text})
     assert message(found) == escaped(formatEvent(found))
+
+
+def test_tell() -> None:
+    """What is told of every request is the event that `Logger.info` makes."""
+    events: list[LogEvent] = []
+    observing: Any = events.append
+    log = Logger(namespace="boomerang.test", observer=observing)
+    log.info("{a} and {b}", a="one", b=2)
+    tell(log, "{a} and {b}", a="one", b=2)
+    usual, told = events
+    assert 0 <= told.pop("log_time") - usual.pop("log_time") < 60
+    assert told == usual
 
 
 def test_flattened() -> None:
