@@ -60,9 +60,10 @@ class Collector:
         self._looking.clock = clock
 
     def start(self) -> None:
-        """From now on."""
+        """From now on; what is there already is never looked at again."""
         self._garbage.disable()
-        self._collect_and_keep()
+        self._garbage.collect()
+        self._garbage.freeze()
         self._looking.start(EVERY, now=False)
 
     def stop(self) -> None:
@@ -73,19 +74,9 @@ class Collector:
 
     def _look(self) -> None:
         since = self._clock.seconds() - self._collected_at
-        held = self._held()
-        if not is_time(since, new=self._garbage.get_count()[0], held=held):
-            return
-        if held:
+        if is_time(since, new=self._garbage.get_count()[0], held=self._held()):
             self._garbage.collect()
-        else:
-            self._collect_and_keep()
-        self._collected_at = self._clock.seconds()
-
-    def _collect_and_keep(self) -> None:
-        """What is left in a quiet moment need not be looked at again, such as a failure's mark."""
-        self._garbage.collect()
-        self._garbage.freeze()
+            self._collected_at = self._clock.seconds()
 
 
 def is_time(since: float, *, new: int, held: int) -> bool:
