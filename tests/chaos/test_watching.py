@@ -54,10 +54,13 @@ def test_process() -> None:
 def test_processes() -> None:
     """Those that a process has started belong to it until they have ended."""
     before = children(os.getpid())
-    with subprocess.Popen(["cat"], stdin=subprocess.PIPE) as other:
-        assert children(os.getpid()) - before == {other.pid}
-        both = (os.getpid(), other.pid)
-        eventually(lambda: descriptors(other.pid) == 3)
-        assert descriptors(*both) == descriptors(os.getpid()) + 3
-        assert kib(*both) > kib(os.getpid())
+    with (
+        subprocess.Popen(["cat"], stdin=subprocess.PIPE) as one,
+        subprocess.Popen(["cat"], stdin=subprocess.PIPE) as other,
+    ):
+        both = (one.pid, other.pid)
+        assert children(os.getpid()) - before == {*both}
+        eventually(lambda: [descriptors(each) for each in both] == [3, 3])
+        assert descriptors(*both) == 6
+        assert kib(*both) > kib(one.pid)
     assert children(os.getpid()) == before

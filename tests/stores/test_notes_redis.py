@@ -95,7 +95,9 @@ async def test_rights(tmp_path: Path) -> None:
 
 async def test_cluster(tmp_path: Path) -> None:
     """What a Redis Cluster allows is enough: the keys of a step are in one slot."""
-    with RedisServer(tmp_path, config=["cluster-enabled yes"]) as server:
+    with RedisServer(
+        tmp_path, config=["cluster-enabled yes", f"cluster-port {free_port()}"]
+    ) as server:
         server.command("CLUSTER", "ADDSLOTSRANGE", 0, 16383)
         await eventually(
             lambda: "cluster_state:ok" in server.command("CLUSTER", "INFO"), what="cluster"
