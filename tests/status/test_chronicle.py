@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from itertools import count
+from weakref import ref
 
 import pytest
 
@@ -77,6 +78,23 @@ def test_ends(kind: Kind, minute: Minute) -> None:
     chronicle = Chronicle(Time())
     chronicle.decided(failure(), decision(kind), held=NOT_HELD, degraded=False)
     assert chronicle.minutes() == {MINUTE: minute}
+
+
+def test_thousands() -> None:
+    """Whoever nobody is told of any more is forgotten; of the others it is known who was saved."""
+    chronicle = Chronicle(Time())
+    first = failure(sid="CA0")
+    seen = ref(first)
+    chronicle.decided(first, decision(), held=HELD, degraded=False)
+    del first
+    for number in range(1, 3000):
+        chronicle.decided(failure(sid=f"CA{number}"), decision(), held=HELD, degraded=False)
+    assert seen() is None
+    assert [told.sid for told in chronicle.decisions()[:2]] == ["CA2999", "CA2998"]
+    for number in (0, 2950, 2999):
+        chronicle.recovered(chance(failure(sid=f"CA{number}")))
+    saved = [told.sid for told in chronicle.decisions() if told.outcome == "saved"]
+    assert saved == ["CA2999", "CA2950"]
 
 
 def test_second_chances() -> None:
