@@ -6,6 +6,7 @@ import random
 import resource
 import sqlite3
 import subprocess
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -20,6 +21,10 @@ from chaos.scene import Scene
 
 _SMALL: Final = 16 * 1024 * 1024
 """Bytes of a disk that is soon full."""
+
+_TIMES: Final = 5
+_BETWEEN: Final = 0.05
+"""How often a file is overwritten, and the seconds in between."""
 
 
 def disk_full(scene: Scene) -> None:
@@ -94,8 +99,12 @@ def corrupted(scene: Scene) -> None:
     chance = random.Random(1)
 
     def spoil() -> None:
-        for each in _files(scene):
-            each.write_bytes(chance.randbytes(each.stat().st_size))
+        # More than once: SQLite has all in memory that is asked of it here, and a transaction that
+        # is just under way writes anew what it would notice the damage by.
+        for _ in range(_TIMES):
+            for each in _files(scene):
+                each.write_bytes(chance.randbytes(each.stat().st_size))
+            time.sleep(_BETWEEN)
 
     scene.injure(spoil)
     scene.mend(lambda: [each.rename(f"{each}.broken") for each in _files(scene)])
