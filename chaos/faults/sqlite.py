@@ -103,7 +103,8 @@ def corrupted(scene: Scene) -> None:
         # is just under way writes anew what it would notice the damage by.
         for _ in range(_TIMES):
             for each in _files(scene):
-                each.write_bytes(chance.randbytes(each.stat().st_size))
+                with each.open("r+b") as file:  # what is mapped into memory keeps its size
+                    file.write(chance.randbytes(each.stat().st_size))
             time.sleep(_BETWEEN)
 
     scene.injure(spoil)
