@@ -23,9 +23,10 @@ class Callback:
     ``key`` names it among all others: the same request twice has the same key, and is stored once.
     ``order`` is the CallSid or MessageSid (or the key, without one): an origin gets the callbacks
     of one order one after the other, in the order of their coming. ``url`` is the app's own, with
-    its query; ``body`` is as it came (a form or JSON), empty for GET. ``account_sid`` tells whose
-    key signed the request that brought it, so that the same one signs it again. ``received_at`` is
-    in seconds since the epoch.
+    its query; ``body`` is as it came (a form or JSON), empty for GET. ``signed_by`` names the key
+    that signed the request that brought it (`boomerang.relay.signers.name_of`), so that the same
+    one signs it again, whichever process delivers it; empty if nobody signed it.
+    ``received_at`` is in seconds since the epoch.
     """
 
     key: str
@@ -37,6 +38,7 @@ class Callback:
     account_sid: str
     endpoint: str
     received_at: float
+    signed_by: str = ""
 
     @property
     def line(self) -> str:

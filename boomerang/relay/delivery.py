@@ -73,5 +73,5 @@ class Delivery:
             headers["Content-Type"] = callback.content_type
         if queued.attempts:
             headers["Boomerang-Attempt"] = str(queued.attempts + 1)
-        signer = self.signers.of(callback.account_sid)
+        signer = self.signers.of(callback)
         return headers if signer is None else {**headers, **signed_headers(callback, signer)}

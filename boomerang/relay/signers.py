@@ -1,8 +1,10 @@
-"""Which key signs for which account, as learned from the requests that Twilio signed.
+"""Which key signs a callback: the one that signed the request that brought it.
 
 Of several auth tokens (sub-accounts, a rotation) nothing tells whose they are but a signature that
-fits. What was learned is noted in the store, so that it outlives the process and other instances
-know it; a note has the id of a shared key, or the digest of a token, never a secret.
+fits. So a callback is stored with the name of its key: another process may deliver it. Where that
+key is no longer among the settings (a rotation), or the callback has none, the key that its account
+was last seen to sign with takes its place. Those are noted in the store, so that they outlive the
+process. Names are the id of a shared key, or the digest of a token, never a secret.
 """
 
 from __future__ import annotations
@@ -15,6 +17,7 @@ from twilio.request_validator import HMAC_SHA1, HMAC_SHA256
 from twisted.internet.defer import Deferred
 from twisted.python.failure import Failure
 
+from boomerang.relay.callback import Callback
 from boomerang.relay.resign import Signer
 from boomerang.stores.interfaces import NoteStore, StoreUnavailable
 
@@ -25,7 +28,7 @@ MOST: Final = 2000
 
 
 class Signers:
-    """Finds the key of an account. Without any key nothing is signed."""
+    """Finds the key of a callback. Without any key nothing is signed."""
 
     def __init__(
         self, tokens: Sequence[str], shared: Mapping[str, str], *, notes: NoteStore
@@ -36,18 +39,19 @@ class Signers:
             for key, secret in shared.items()
             for algorithm in (HMAC_SHA1, HMAC_SHA256)
         ]
-        self._known = {_name(signer): signer for signer in known}
+        self._known = {name_of(signer): signer for signer in known}
         self._usual = known[0] if known else None
         self._notes = notes
         self._names: dict[str, str] = {}
 
-    def of(self, account_sid: str) -> Signer | None:
-        """The key of an account: the one that it was last seen to sign with, else the first."""
-        return self._known.get(self._names.get(account_sid, ""), self._usual)
+    def of(self, callback: Callback) -> Signer | None:
+        """Its own key, else the one that its account was last seen to sign with, else the first."""
+        names = (callback.signed_by, self._names.get(callback.account_sid, ""))
+        return next((self._known[name] for name in names if name in self._known), self._usual)
 
     def heard(self, account_sid: str, signer: Signer | None) -> None:
         """A request of this account was signed so."""
-        name = "" if signer is None else _name(signer)
+        name = name_of(signer)
         if name not in self._known or not account_sid or self._names.get(account_sid) == name:
             return
         is_new = account_sid not in self._names
@@ -70,7 +74,10 @@ class Signers:
         self._names.pop(account_sid, None)
 
 
-def _name(signer: Signer) -> str:
+def name_of(signer: Signer | None) -> str:
+    """What a key is known by in the store, which tells nothing about it; empty for none."""
+    if signer is None:
+        return ""
     if signer.key is not None:
         return f"key {signer.key} {signer.algorithm}"
     return f"token {blake2b(signer.secret.encode(), digest_size=8).hexdigest()}"

@@ -28,14 +28,19 @@ def encode(callback: Callback) -> bytes:
         callback.account_sid,
         callback.endpoint,
         callback.received_at,
+        callback.signed_by,
     ]
     return json.dumps(head).encode() + b"\n" + callback.body
 
 
 def decode(record: bytes) -> Callback:
-    """The callback that was encoded."""
+    """The callback that was encoded, by this version or another one.
+
+    Records of older ones end earlier; what newer ones may put at the end is left out.
+    """
     head, _, body = record.partition(b"\n")
-    key, order, url, method, content_type, account_sid, endpoint, received_at = json.loads(head)
+    given = json.loads(head)
+    key, order, url, method, content_type, account_sid, endpoint, received_at = given[:8]
     return Callback(
         key=key,
         order=order,
@@ -46,6 +51,7 @@ def decode(record: bytes) -> Callback:
         account_sid=account_sid,
         endpoint=endpoint,
         received_at=received_at,
+        signed_by=given[8] if len(given) > 8 else "",
     )
 
 

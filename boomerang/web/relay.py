@@ -8,17 +8,19 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Final
 
-from attrs import frozen
+from attrs import evolve, frozen
 from klein import Klein
 
 from boomerang.relay.accepting import (
     BadCallback,
     Incoming,
-    Understood,
     WrongContent,
 )
-from boomerang.relay.events import Fate, judge_event, parse_event
+from boomerang.relay.callback import Callback
+from boomerang.relay.events import Event, Fate, judge_event, parse_event
 from boomerang.relay.making import Intaking
+from boomerang.relay.resign import Signer
+from boomerang.relay.signers import name_of
 from boomerang.stores.interfaces import StoreUnavailable
 from boomerang.stores.queue import QueueFull
 from boomerang.web.form import BadForm, is_form, parse_form
@@ -52,12 +54,12 @@ class RelayRoute:
         return await self._take_in(request)
 
     async def _take_in(self, request: GuardedRequest) -> Reply:
-        understood = self._admit(request)
+        callback = self._admit(request)
         request.forget_parameters()
-        await _stored(self.relay, understood)
+        await _stored(self.relay, callback)
         return _THERE
 
-    def _admit(self, request: GuardedRequest) -> Understood:
+    def _admit(self, request: GuardedRequest) -> Callback:
         """Understand the request (400) before asking who sent it (403)."""
         incoming = _incoming(request)
         try:
@@ -71,7 +73,7 @@ class RelayRoute:
         if understood.url.origin in self.trust.own_origins(request):
             raise Refused(400, "Url is boomerang's own: that would go round for ever")
         self.relay.signers.heard(understood.callback.account_sid, signer)
-        return understood
+        return evolve(understood.callback, signed_by=name_of(signer))
 
 
 @frozen(eq=False)
@@ -105,17 +107,23 @@ class DebuggerRoute:
         fate = judged.fate
         if judged.understood is not None:
             if self.trust.allows(judged.understood.url.host):
-                await _stored(self.relay, judged.understood)
+                await _stored(self.relay, _brought(judged.understood.callback, event, signer))
             else:
                 fate = Fate.COUNTED
         self.relay.record.event(event.label, fate, sid=event.sid)
         return _THERE
 
 
-async def _stored(relay: Intaking, understood: Understood) -> None:
+def _brought(callback: Callback, event: Event, signer: Signer | None) -> Callback:
+    """A callback that an event tells of. Only its own account's key says what signs it."""
+    same = callback.account_sid in (event.account_sid, "")
+    return evolve(callback, signed_by=name_of(signer) if same else "")
+
+
+async def _stored(relay: Intaking, callback: Callback) -> None:
     again = ((b"Retry-After", b"%d" % RETRY_AFTER),)
     try:
-        await relay.intake.take_in(understood.callback)
+        await relay.intake.take_in(callback)
     except QueueFull:
         raise Refused(503, "the queue is full, nothing was stored", headers=again) from None
     except StoreUnavailable:

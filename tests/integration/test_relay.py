@@ -90,6 +90,25 @@ def test_one_of_two_killed(daemons: Daemons, tmp_path: Path, relay_kills: int) -
     app.stop()
 
 
+def test_signed_as_it_came(daemons: Daemons, tmp_path: Path) -> None:
+    """What one instance accepted, another signs alike, though it heard nothing of the accounts."""
+    ledger = Ledger()
+    app = App(ledger, trouble=0.0)
+    app.stop()
+    ports = (free_port(), free_port())
+    with RedisServer(tmp_path) as server:
+        one, two = (launch(daemons, server.url(), port) for port in ports)
+        one.wait_until_ready()
+        two.wait_until_ready()
+        twilio = Twilio(ledger, app, Port(ports[:1]))
+        eventually(lambda: len(ledger.acknowledged) > 40, within=30)
+        twilio.stop()
+        one.kill()
+        app.start()
+        settled(ledger, kills=1)
+    app.stop()
+
+
 def test_failover(daemons: Daemons, tmp_path: Path) -> None:
     """When the master of a Sentinel group dies, its replica has what was acknowledged."""
     ledger = Ledger()

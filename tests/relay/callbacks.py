@@ -32,6 +32,7 @@ def a_callback(
     body: bytes | None = None,
     account: str = ACCOUNT,
     received_at: float = 1000.0,
+    signed_by: str = "",
 ) -> Callback:
     """A callback of a call, different for each number."""
     sid = order or f"CA{number:032x}"
@@ -46,4 +47,5 @@ def a_callback(
         account_sid=account,
         endpoint="unknown",
         received_at=received_at,
+        signed_by=signed_by,
     )

@@ -6,31 +6,48 @@ import pytest
 from twisted.internet.defer import Deferred, fail
 from twisted.internet.task import Clock
 
+from boomerang.relay.callback import Callback
 from boomerang.relay.resign import Signer
-from boomerang.relay.signers import MOST, TOPIC, Signers
+from boomerang.relay.signers import MOST, TOPIC, Signers, name_of
 from boomerang.stores.interfaces import StoreUnavailable
 from boomerang.stores.notes_memory import MemoryNotes
+from tests.relay.callbacks import a_callback
 
 SHARED = {"SK1": "third"}
+
+KEYS = [
+    Signer("first"),
+    Signer("second"),
+    Signer("third", "SK1"),
+    Signer("third", "SK1", "HMAC_SHA256"),
+]
+
+
+def from_account(account: str) -> Callback:
+    """A callback of which only the account is known."""
+    return a_callback(account=account)
 
 
 async def test_usual() -> None:
     """An account that was never heard of has the first key; without keys nothing is signed."""
     notes = MemoryNotes(Clock())
-    assert Signers(("first", "second"), SHARED, notes=notes).of("AC1") == Signer("first")
-    assert Signers((), SHARED, notes=notes).of("AC1") == Signer("third", "SK1", "HMAC_SHA1")
-    assert Signers((), {}, notes=notes).of("AC1") is None
+    callback = from_account("AC1")
+    assert Signers(("first", "second"), SHARED, notes=notes).of(callback) == Signer("first")
+    assert Signers((), SHARED, notes=notes).of(callback) == Signer("third", "SK1", "HMAC_SHA1")
+    assert Signers((), {}, notes=notes).of(callback) is None
 
 
-@pytest.mark.parametrize(
-    "signer",
-    [
-        Signer("first"),
-        Signer("second"),
-        Signer("third", "SK1"),
-        Signer("third", "SK1", "HMAC_SHA256"),
-    ],
-)
+@pytest.mark.parametrize("signer", KEYS)
+def test_of_another_process(signer: Signer) -> None:
+    """A process that never heard of an account signs with the key that the callback names."""
+    signers = Signers(("first", "second"), SHARED, notes=MemoryNotes(Clock()))
+    callback = a_callback(account="AC1", signed_by=name_of(signer))
+    assert signers.of(callback) == signer
+    signers.heard("AC1", Signer("first"))
+    assert signers.of(callback) == signer
+
+
+@pytest.mark.parametrize("signer", KEYS)
 async def test_learned(signer: Signer) -> None:
     """What an account has signed with last, signs for it; others and the next process know it."""
     notes = MemoryNotes(Clock())
@@ -39,8 +56,8 @@ async def test_learned(signer: Signer) -> None:
     signers.heard("AC1", signer)
     later = Signers(("first", "second"), SHARED, notes=notes)
     await later.recall()
-    assert signers.of("AC1") == later.of("AC1") == signer
-    assert later.of("AC2") == Signer("first")
+    assert signers.of(from_account("AC1")) == later.of(from_account("AC1")) == signer
+    assert later.of(from_account("AC2")) == Signer("first")
 
 
 async def test_no_secret_noted() -> None:
@@ -62,7 +79,11 @@ async def test_rotated() -> None:
     Signers(("first", "second"), {}, notes=notes).heard("AC1", Signer("second"))
     signers = Signers(("new", "first"), {}, notes=notes)
     await signers.recall()
-    assert signers.of("AC1") == Signer("new")
+    assert signers.of(from_account("AC1")) == Signer("new")
+    gone = a_callback(account="AC1", signed_by=name_of(Signer("second")))
+    assert signers.of(gone) == Signer("new")
+    signers.heard("AC1", Signer("first"))
+    assert signers.of(gone) == Signer("first")
 
 
 class Away(MemoryNotes):
@@ -100,5 +121,5 @@ def test_bounded() -> None:
     signers = Signers(("first", "second"), {}, notes=MemoryNotes(Clock()))
     for number in range(MOST + 10):
         signers.heard(f"AC{number}", Signer("second"))
-    assert signers.of("AC0") == Signer("first")
-    assert signers.of(f"AC{MOST + 9}") == Signer("second")
+    assert signers.of(from_account("AC0")) == Signer("first")
+    assert signers.of(from_account(f"AC{MOST + 9}")) == Signer("second")

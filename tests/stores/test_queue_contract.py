@@ -172,6 +172,7 @@ async def test_as_it_came(backend: Backend) -> None:
         content_type=ODD,
         endpoint=ODD,
         body=b"\0\xff\xc3\r\n" + ODD.encode(),
+        signed_by=ODD,
     )
     assert await one.accept(given)
     (queued,) = await taken(two)

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from urllib.parse import quote, urlencode
 
 import pytest
+from attrs import evolve
 from prometheus_client import CollectorRegistry
 from twilio.request_validator import RequestValidator
 from twisted.internet.defer import Deferred, fail
@@ -20,7 +21,7 @@ from boomerang.relay.intake import PATIENCE, Intake
 from boomerang.relay.making import Intaking
 from boomerang.relay.record import RelayRecord
 from boomerang.relay.resign import Signer
-from boomerang.relay.signers import Signers
+from boomerang.relay.signers import Signers, name_of
 from boomerang.relay.standing import Standing
 from boomerang.settings import Sources, load_settings
 from boomerang.stores.interfaces import StoreUnavailable
@@ -180,7 +181,9 @@ def test_signed() -> None:
     assert bench.stored() == []
     right = signature(BASE + RELAY, FIELDS, token="second")
     assert bench.ask(post(RELAY, FIELDS, [right])) == THERE
-    assert bench.signers.of(ACCOUNT) == Signer("second")
+    (callback,) = bench.stored()
+    assert callback.signed_by == name_of(Signer("second"))
+    assert bench.signers.of(evolve(callback, signed_by="")) == Signer("second")
 
 
 def test_signed_json() -> None:
@@ -216,7 +219,11 @@ def test_signed_with_shared_key() -> None:
         ("X-Twilio-Webhooks-Signature-Settings", "key=SK1,algorithm=HMAC_SHA256"),
     ]
     assert bench.ask(post(RELAY, FIELDS, headers)) == THERE
-    assert bench.signers.of(ACCOUNT) == Signer("secret", "SK1", "HMAC_SHA256")
+    (callback,) = bench.stored()
+    assert callback.signed_by == name_of(Signer("secret", "SK1", "HMAC_SHA256"))
+    assert bench.signers.of(evolve(callback, signed_by="")) == Signer(
+        "secret", "SK1", "HMAC_SHA256"
+    )
 
 
 def test_allowed_hosts() -> None:
@@ -306,8 +313,19 @@ def test_debugger() -> None:
 
 def test_debugger_signed() -> None:
     """Events are signed, too."""
-    bench = Relayed(tokens=("token",))
+    bench = Relayed(tokens=("first", "second"))
     assert bench.ask(post("/debugger", debugger())).status == 403
-    header = signature(f"{BASE}/debugger", debugger(), token="token")
+    header = signature(f"{BASE}/debugger", debugger(), token="second")
     assert bench.ask(post("/debugger", debugger(), [header])) == THERE
-    assert len(bench.stored()) == 1
+    (callback,) = bench.stored()
+    assert callback.signed_by == name_of(Signer("second"))
+
+
+def test_debugger_of_another_account() -> None:
+    """An event's key says nothing of a callback that another account made."""
+    bench = Relayed(tokens=("first", "second"))
+    event = {**debugger(), "AccountSid": f"AC{9:032x}"}
+    header = signature(f"{BASE}/debugger", event, token="second")
+    assert bench.ask(post("/debugger", event, [header])) == THERE
+    (callback,) = bench.stored()
+    assert callback.signed_by == ""
