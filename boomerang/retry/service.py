@@ -55,12 +55,14 @@ class Arrival:
     """How a request came: the addresses by which this host was reached, and one to come back to.
 
     ``here`` is scheme and host, `None` where nobody knows. ``party`` is whose request it is, among
-    those who share the places: an account, or an address.
+    those who share the places: an account, or an address. ``waited`` says for how many seconds it
+    has been here; it is asked once, before anything is waited for.
     """
 
     own_origins: frozenset[tuple[str, int]]
     here: str | None
     party: str
+    waited: Callable[[], float]
 
 
 @quick_frozen
@@ -109,6 +111,8 @@ class RetryService:
             return succeed(self._decided(NOT_HELD, failed, decision, degraded=False))
         not_counted = self._why_not(failed, rules)
         plan = plan_hold(failed, rules, room=self.hold.room(arrival.party))
+        if plan.limit > 0:
+            plan = plan.shorter_by(arrival.waited())
         claimed = self._claim(failed, rules, plan, not_counted)
         return claimed.addCallback(self._claimed, failed, rules, plan, not_counted, arrival)
 

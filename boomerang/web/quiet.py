@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 import socket
-import struct
-import sys
 from typing import Any, Final
+
+from boomerang.web.tcp_info import look
 
 LONGEST_SILENCE: Final = 1.0
 """Seconds after which a connection is idle on which no request has come: time for a caller who is
 busy, or whose first bytes were lost. With 0.5 a storm from an overloaded machine lost calls."""
-
-_TIMES: Final = struct.Struct("=44xI4xI")
-"""``tcpi_last_data_sent`` and ``tcpi_last_data_recv`` (ms) of the ``tcp_info`` in linux/tcp.h; both
-count from the handshake as long as nothing was sent."""
 
 
 def is_idle(transport: Any, rested: float) -> bool:
@@ -27,16 +23,9 @@ def is_idle(transport: Any, rested: float) -> bool:
     opened = getattr(transport, "socket", None)
     if opened is None:  # in memory
         return rested >= LONGEST_SILENCE
-    return max(rested, _silence(opened)) >= LONGEST_SILENCE and not _is_unread(opened)
-
-
-def _silence(opened: socket.socket) -> float:
-    """Seconds since either side has sent anything; 0 if the kernel does not know."""
-    if sys.platform != "linux" or opened.family == socket.AF_UNIX:
-        return 0.0
-    found = opened.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, _TIMES.size)
-    milliseconds: tuple[int, int] = _TIMES.unpack(found)
-    return min(milliseconds) / 1000
+    since = look(transport)
+    silence = min(since.sent, since.received)
+    return max(rested, silence) >= LONGEST_SILENCE and not _is_unread(opened)
 
 
 def _is_unread(opened: socket.socket) -> bool:

@@ -9,6 +9,7 @@ from twisted.internet.interfaces import IAddress, ISSLTransport
 
 from boomerang.web.framing import Message
 from boomerang.web.reply import Reply, head, stream_head
+from boomerang.web.tcp_info import look
 
 if TYPE_CHECKING:
     from boomerang.web.channel import GuardedChannel
@@ -67,6 +68,13 @@ class GuardedRequest:
     def getClientAddress(self) -> IAddress:
         address: IAddress = self._channel.transport.getPeer()
         return address
+
+    def waited(self) -> float:
+        """Seconds for which the request has been here, most of them before anybody read it.
+
+        To be asked as it is handled: what comes after it on its connection makes it younger.
+        """
+        return look(self._channel.transport).received
 
     def forget_parameters(self) -> None:
         """Let go of what was sent, so that it takes no memory while the request is held."""

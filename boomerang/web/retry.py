@@ -90,7 +90,7 @@ class RetryRoute:
         own_origins = self.trust.own_origins(request)
         here = self.trust.own_address(request)
         party = self.trust.party(request, failed.account_sid)
-        return Arrival(own_origins, here, party)
+        return Arrival(own_origins, here, party, request.waited)
 
 
 def as_reply(decision: Decision) -> Reply:

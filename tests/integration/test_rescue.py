@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Iterator
 from contextlib import nullcontext
 from pathlib import Path
@@ -75,6 +76,15 @@ def of_each_kind(**about: Any) -> list[FailedCall]:
         for method in METHODS
         for product in ("voice", "messaging")
     ]
+
+
+def test_read_late(daemon: Daemon) -> None:
+    """A call counts as held from when it came, however long the process was too busy to read it."""
+    daemon.signal(signal.SIGSTOP)
+    caller = daemon.fail(FailedCall())
+    let_pass(0.5)
+    daemon.signal(signal.SIGCONT)
+    assert held_for(caller.answer(), WAIT)
 
 
 def test_first_failure(daemon: Daemon) -> None:

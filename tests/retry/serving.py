@@ -199,14 +199,19 @@ class Process:
         return self.monitor
 
     def ask(
-        self, failed: FailedRequest, *, here: str | None = HERE, party: str = "AC1"
+        self,
+        failed: FailedRequest,
+        *,
+        here: str | None = HERE,
+        party: str = "AC1",
+        waited: float = 0.0,
     ) -> Deferred[Decision]:
-        """A fallback request of Twilio's."""
-        return self.service.answer(failed, Arrival(own_origins=OWN, here=here, party=party))
+        """A fallback request of Twilio's, which was read after some seconds."""
+        return self.service.answer(failed, Arrival(OWN, here, party, lambda: waited))
 
     def return_(self, told: Decision, *, sid: str = "CA1") -> Deferred[Decision]:
         """A call that comes back as it was told to."""
-        return self.service.come_back(self.read(told, sid=sid), Arrival(OWN, HERE, "AC1"))
+        return self.service.come_back(self.read(told, sid=sid), just_now(OWN, HERE, "AC1"))
 
     def read(self, told: Decision, *, sid: str = "CA1") -> Continuation:
         """What the way back says."""
@@ -217,6 +222,11 @@ class Process:
     def count(self, name: str, **labels: str) -> float | None:
         """A number of the metrics."""
         return self.metrics.registry.get_sample_value(f"boomerang_{name}", labels)
+
+
+def just_now(own_origins: frozenset[tuple[str, int]], here: str, party: str) -> Arrival:
+    """How a request came that was read at once."""
+    return Arrival(own_origins, here, party, lambda: 0.0)
 
 
 class Case(SynchronousTestCase):
@@ -235,8 +245,10 @@ class Case(SynchronousTestCase):
         self.watcher = self.process.watcher
         self.app = self.process.app
 
-    def ask(self, failed: FailedRequest, *, party: str = "AC1") -> Deferred[Decision]:
-        return self.process.ask(failed, party=party)
+    def ask(
+        self, failed: FailedRequest, *, party: str = "AC1", waited: float = 0.0
+    ) -> Deferred[Decision]:
+        return self.process.ask(failed, party=party, waited=waited)
 
     def answered(self, failed: FailedRequest) -> Decision:
         """The answer to a request that is not held."""

@@ -17,14 +17,14 @@ from boomerang.retry.hold import Hold
 from boomerang.retry.making import Knowledge, Surroundings, make_retry
 from boomerang.retry.outcomes import Chance
 from boomerang.retry.policy import Decision
-from boomerang.retry.service import Arrival, RetryService
+from boomerang.retry.service import RetryService
 from boomerang.settings import RetrySettings, Settings
 from boomerang.settings.endpoints import Endpoint
 from boomerang.settings.values import TwilioSettings
 from boomerang.stores.failsafe import FailsafeStore
 from boomerang.stores.memory import MemoryStore
 from boomerang.stores.notes_memory import MemoryNotes
-from tests.retry.serving import EPOCH, HERE, OWN, PROBE, Watcher, failure
+from tests.retry.serving import EPOCH, HERE, OWN, PROBE, Watcher, failure, just_now
 
 TURNS = RetrySettings(probe=PROBE, hold_limit=60.0)
 
@@ -160,7 +160,7 @@ class TokenTests(Case):
 
     def told(self, service: RetryService) -> str:
         """The token that a call is given which is to come back."""
-        answer = service.answer(failure(), Arrival(OWN, HERE, "AC1"))
+        answer = service.answer(failure(), just_now(OWN, HERE, "AC1"))
         self.clock.pump([1.0] * 10)
         decision: Decision = self.successResultOf(answer)
         return (decision.url or "").partition("?token=")[2]
@@ -201,7 +201,7 @@ class WatcherTests(Case):
     def test_others(self) -> None:
         """Those that are named hear of each, beside the log and the metrics."""
         service, knowledge = self.made(RetrySettings(wait=0.0))
-        self.successResultOf(service.answer(failure(), Arrival(OWN, HERE, "AC1")))
+        self.successResultOf(service.answer(failure(), just_now(OWN, HERE, "AC1")))
         assert [each.decision.attempt for each in self.watcher.told] == [1]
         knowledge.stopService()
         assert self.clock.getDelayedCalls() == []
@@ -209,9 +209,9 @@ class WatcherTests(Case):
     def test_outcomes(self) -> None:
         """They hear of what became of second chances, too."""
         service, knowledge = self.made(RetrySettings(wait=0.0))
-        self.successResultOf(service.answer(failure(), Arrival(OWN, HERE, "AC1")))
-        self.successResultOf(service.answer(failure(), Arrival(OWN, HERE, "AC1")))
-        self.successResultOf(service.answer(failure(sid="CA2"), Arrival(OWN, HERE, "AC1")))
+        self.successResultOf(service.answer(failure(), just_now(OWN, HERE, "AC1")))
+        self.successResultOf(service.answer(failure(), just_now(OWN, HERE, "AC1")))
+        self.successResultOf(service.answer(failure(sid="CA2"), just_now(OWN, HERE, "AC1")))
         self.clock.pump([1.0] * 32)
         assert self.outcomes.heard == ["lost", "recovered"]
         knowledge.stopService()

@@ -520,3 +520,18 @@ def test_plan_without_room(wait: float, why_not: str) -> None:
 def test_plans_of_repeats(wait: float, limit: float, hold: float, expected: HoldPlan) -> None:
     """A repeat has what is left of the first one's hold, and never more than was planned."""
     assert HoldPlan(wait, limit).seen_at(hold) == expected
+
+
+@pytest.mark.parametrize(
+    ("seconds", "expected"),
+    [
+        (0.0, HoldPlan(8.0, 14.0, spent=1.0)),
+        (3.0, HoldPlan(5.0, 11.0, spent=4.0)),
+        (9.0, HoldPlan(0.0, 5.0, spent=10.0)),
+        (14.0, HoldPlan(0.0, 0.0, spent=15.0)),
+        (100.0, HoldPlan(0.0, 0.0, spent=15.0)),
+    ],
+)
+def test_plans_of_late_ones(seconds: float, expected: HoldPlan) -> None:
+    """What was spent before a request was read is not spent again, and never less than all."""
+    assert HoldPlan(8.0, 14.0, spent=1.0).shorter_by(seconds) == expected

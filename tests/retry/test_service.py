@@ -33,6 +33,22 @@ class SecondChanceTests(Case):
         assert self.held(failed) == SECOND_CHANCE
         assert self.watcher.told == [Told(failed, SECOND_CHANCE, EIGHT_SECONDS, degraded=False)]
 
+    def test_read_late(self) -> None:
+        """The hold of a request that lay unread began when it came; that goes for a repeat, too."""
+        answers = [self.ask(failure(), waited=3.0)]
+        self.pass_seconds(2.0)
+        answers += [self.ask(failure(), waited=0.0), self.ask(failure(), waited=1.0)]
+        for answer in answers:
+            self.assertNoResult(answer)
+        self.pass_seconds(3.0)
+        assert [self.successResultOf(answer) for answer in answers] == [SECOND_CHANCE] * 3
+
+    def test_read_too_late(self) -> None:
+        """A request that lay unread for all of its hold goes at once."""
+        assert self.successResultOf(self.ask(failure(), waited=8.5)) == SECOND_CHANCE
+        assert self.watcher.told[0].held == NOT_HELD
+        assert self.answered(failure()).attempt == 2
+
     def test_second_failure(self) -> None:
         """If it fails again, boomerang gives up at once."""
         self.held(failure())

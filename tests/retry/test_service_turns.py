@@ -10,7 +10,7 @@ from twisted.internet.defer import CancelledError, Deferred, succeed
 from boomerang.retry.continuation import LONGEST_ADDRESS, Continuation
 from boomerang.retry.hold import Held
 from boomerang.retry.policy import Decision, Kind
-from boomerang.retry.service import NOT_HELD, TURN, Arrival
+from boomerang.retry.service import NOT_HELD, TURN
 from boomerang.stores.interfaces import Claim, Marked
 from boomerang.stores.memory import MemoryStore
 from tests.retry.serving import (
@@ -25,6 +25,7 @@ from tests.retry.serving import (
     Process,
     Scripted,
     failure,
+    just_now,
 )
 
 LIMIT = 60.0
@@ -266,13 +267,13 @@ class ElsewhereTests(Turns):
     def test_clocks(self) -> None:
         """Where the clocks differ, nobody is held for longer than the settings say."""
         continuation = Continuation(failure(), until=EPOCH + 86400.0, attempt=1)
-        answer = self.service.come_back(continuation, Arrival(OWN, HERE, "AC1"))
+        answer = self.service.come_back(continuation, just_now(OWN, HERE, "AC1"))
         assert self.process.read(self.turn(answer)).until == EPOCH + LIMIT
 
     def test_clocks_the_other_way(self) -> None:
         """If it seems to be long over, the call goes at once."""
         continuation = Continuation(failure(), until=EPOCH - 86400.0, attempt=1)
-        answer = self.service.come_back(continuation, Arrival(OWN, HERE, "AC1"))
+        answer = self.service.come_back(continuation, just_now(OWN, HERE, "AC1"))
         assert self.successResultOf(answer) == SECOND_CHANCE
 
 
@@ -372,7 +373,7 @@ class RateTests(Turns):
         answer.addCallback(decided)
 
     def come_back(self, continuation: Continuation, sid: str) -> None:
-        self.follow(self.service.come_back(continuation, Arrival(OWN, HERE, "AC1")), sid)
+        self.follow(self.service.come_back(continuation, just_now(OWN, HERE, "AC1")), sid)
 
     def test_first_come(self) -> None:
         """Those that came first go first, however often they had to come back meanwhile.
