@@ -82,7 +82,7 @@ def test_read_late(daemon: Daemon) -> None:
     """A call counts as held from when it came, however long the process was too busy to read it."""
     daemon.signal(signal.SIGSTOP)
     caller = daemon.fail(FailedCall())
-    let_pass(0.5)
+    let_pass(WAIT + 0.2)  # less would not tell it from being late
     daemon.signal(signal.SIGCONT)
     assert held_for(caller.answer(), WAIT)
 
