@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import resource
+import socket
+from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
 from typing import Any, Final
@@ -19,6 +21,9 @@ LEFT_FREE: Final = RESERVED_DESCRIPTORS // 2
 
 MOST_AT_ONCE: Final = 10_000
 """More than a listen backlog has."""
+
+TOP_UP: Final = 100
+"""Connections that are begun before the kernel's queue is emptied again."""
 
 AT_ONCE: Final = 250
 """Connections at rest that are looked at together when there is no room; some 10 ms of CPU."""
@@ -49,6 +54,43 @@ def room(connections: int) -> int:
         with suppress(OSError):  # there is no such file system
             return limit - len(os.listdir("/proc/self/fd")) - limit // 4
     return min(limit - lowest, limit - connections) - LEFT_FREE
+
+
+class Queue:
+    """A listening socket, whose queue in the kernel is emptied before anybody's turn comes.
+
+    Beginning a connection takes many times as long as accepting it. In a storm more come meanwhile
+    than the kernel's queue holds, so it is emptied first, and again after every `TOP_UP`; ``most``
+    bounds how many there are in all.
+    """
+
+    def __init__(self, listening: socket.socket, most: int) -> None:
+        self._listening = listening
+        self._left = most
+        self._until_look = 0
+        self._waiting: deque[tuple[socket.socket, Any]] = deque()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._listening, name)
+
+    def accept(self) -> tuple[socket.socket, Any]:
+        """The next who waits, as `socket.socket.accept` says. Raises `OSError` as that does."""
+        if self._until_look == 0:
+            self._until_look = TOP_UP
+            self._empty()
+        self._until_look -= 1
+        return self._waiting.popleft() if self._waiting else self._listening.accept()
+
+    def _empty(self) -> None:
+        with suppress(OSError):  # whatever it is, who asks when nobody waits any more is told
+            while self._left > 0:
+                self._waiting.append(self._listening.accept())
+                self._left -= 1
+
+    def hang_up(self) -> None:
+        """Close the connections of those whose turn has not come."""
+        while self._waiting:
+            self._waiting.popleft()[0].close()
 
 
 class Door:
@@ -87,8 +129,14 @@ class Door:
             if free <= 0:
                 self._shut_for_now(port)
                 return
-            port.numberAccepts = min(free, MOST_AT_ONCE)
-            accept()
+            port.numberAccepts = most = min(free, MOST_AT_ONCE)
+            listening = port.socket
+            queue = port.socket = Queue(listening, most)
+            try:
+                accept()
+            finally:
+                port.socket = listening
+                queue.hang_up()
 
         setattr(port, "doRead", do_read)  # noqa: B010
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import resource
+import select
+import socket
 from contextlib import ExitStack
 
 import pytest
@@ -13,7 +15,8 @@ from twisted.internet.tcp import Port
 from twisted.internet.testing import MemoryReactor
 from twisted.logger import capturedLogs, formatEvent
 
-from boomerang.door import CALM, LEFT_FREE, LOOK_EVERY, MOST_AT_ONCE, Door, room
+from boomerang.door import CALM, LEFT_FREE, LOOK_EVERY, MOST_AT_ONCE, TOP_UP, Door, Queue, room
+from tests.servers import HOST
 
 
 class QuietPort(Port):
@@ -23,6 +26,7 @@ class QuietPort(Port):
         super().__init__(0, Factory.forProtocol(Protocol), reactor=MemoryReactor())
         self.connected = True
         self.reading = True
+        self.socket = None
         self.accepted: list[int] = []
 
     def doRead(self) -> None:
@@ -181,3 +185,72 @@ def test_holes() -> None:
     limit, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
     assert room(limit - LEFT_FREE - 3) == 3
     assert room(limit) < 0
+
+
+class Crowd:
+    """A listening socket with a real queue in the kernel, and those who wait in it."""
+
+    def __init__(self, stack: ExitStack, most: int) -> None:
+        self._stack = stack
+        self.listening = stack.enter_context(socket.create_server((HOST, 0), backlog=500))
+        self.listening.setblocking(False)
+        self.queue = Queue(self.listening, most)
+
+    def come(self, many: int) -> list[int]:
+        """So many come; the ports that they come from."""
+        came = []
+        for _ in range(many):
+            caller = socket.create_connection(self.listening.getsockname())
+            came.append(self._stack.enter_context(caller).getsockname()[1])
+        return came
+
+    def accept(self, many: int) -> list[int]:
+        """So many are accepted; the ports that they come from."""
+        accepted = []
+        for _ in range(many):
+            connection, address = self.queue.accept()
+            self._stack.enter_context(connection)
+            accepted.append(address[1])
+        return accepted
+
+    def waiting(self) -> bool:
+        """Whether anybody waits in the kernel's queue."""
+        return bool(select.select([self.listening], [], [], 0)[0])
+
+
+def test_queue_is_emptied() -> None:
+    """Who waits is taken out of the kernel's queue before anybody's turn, in order, and so are
+    those who come meanwhile."""
+    with ExitStack() as stack:
+        crowd = Crowd(stack, most=1000)
+        came = crowd.come(3)
+        assert crowd.accept(1) == came[:1]
+        assert not crowd.waiting()
+        came += crowd.come(TOP_UP)
+        assert crowd.accept(TOP_UP - 1) == came[1:TOP_UP]
+        assert crowd.waiting()
+        assert crowd.accept(3) == came[TOP_UP:]
+        with pytest.raises(BlockingIOError):
+            crowd.accept(1)
+
+
+def test_queue_is_bounded() -> None:
+    """No more are taken out than there is room for; they hear nothing, and come next."""
+    with ExitStack() as stack:
+        crowd = Crowd(stack, most=2)
+        came = crowd.come(3)
+        assert crowd.accept(2) == came[:2]
+        assert crowd.waiting()
+
+
+def test_queue_is_left() -> None:
+    """If something goes wrong, nobody is left who is neither served nor hung up on."""
+    with ExitStack() as stack:
+        crowd = Crowd(stack, most=1000)
+        caller = stack.enter_context(socket.create_connection(crowd.listening.getsockname()))
+        came = caller.getsockname()[1]
+        other = stack.enter_context(socket.create_connection(crowd.listening.getsockname()))
+        assert crowd.accept(1) == [came]
+        crowd.queue.hang_up()
+        assert other.recv(1) == b""
+        assert crowd.queue.fileno() == crowd.listening.fileno()
