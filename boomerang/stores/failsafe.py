@@ -35,6 +35,10 @@ T = TypeVar("T")
 PATIENCE: Final = 0.25
 """Seconds that a claim may take (design.md, "Semantics of /retry")."""
 
+OPENING: Final = 2.0
+"""Seconds that opening the store may take at start while nobody waits for it: several workers that
+begin together open one SQLite file one after the other."""
+
 PROBE_EVERY: Final = 0.5
 """Seconds between two looks whether a store that failed is back."""
 
@@ -99,9 +103,11 @@ class FailsafeStore:
         self.degraded: Degraded | None = None
 
     def open(self) -> Deferred[None]:
-        """Open the store; fires within `PATIENCE`, whether or not it is there."""
+        """Open the store; fires within `OPENING`, whether or not it is there."""
         self._opening = []
-        return self._in_time(maybeDeferred(self._store.open)).addBoth(self._opened)
+        opened = maybeDeferred(self._store.open)
+        Patience(self._clock, seconds=OPENING).limit(opened)
+        return opened.addBoth(self._opened)
 
     def claim(self, failure: Failure) -> Deferred[SafeClaim]:
         """Count a failure; never fails. Cancelling the Deferred leaves the claim as it is."""
@@ -156,9 +162,9 @@ class FailsafeStore:
     def _opened(self, result: Trouble | None) -> None:
         opening, self._opening = self._opening or [], None
         if result is not None:
-            self._failed(result)
-        for waiter in opening:  # none is given up before, since all came after the opening began
-            waiter.callback(None)
+            self._failed(result, OPENING)
+        for waiter in opening:
+            waiter.callback(None)  # which does nothing to those who waited for too long
 
     def _answered(
         self, claim: Claim, answer: Deferred[SafeClaim], noted: Claim, began: float
@@ -193,14 +199,14 @@ class FailsafeStore:
         self._patience.limit(answer)
         return answer
 
-    def _failed(self, trouble: Trouble) -> None:
-        late = trouble.check(CancelledError) is not None
+    def _failed(self, trouble: Trouble, within: float = PATIENCE) -> None:
+        late = trouble.check(CancelledError) is not None  # by a `Patience`
         if not late and not trouble.check(StoreUnavailable):
             self._unexpected(trouble)
         self._watcher.store_failed("timeout" if late else "unavailable")
         if self.degraded is not None or self._closed:
             return
-        reason = f"no answer within {PATIENCE} s" if late else trouble.getErrorMessage()
+        reason = f"no answer within {within} s" if late else trouble.getErrorMessage()
         self.degraded = Degraded(since=self._wall_clock(), reason=reason)
         self._watcher.store_degraded(True)
         self._log.warn(
@@ -212,6 +218,8 @@ class FailsafeStore:
 
     def _look_whether_it_is_back(self) -> Deferred[None]:
         """One probe; `LoopingCall` begins no other before it has ended."""
+        if self._opening is not None:
+            return succeed(None)
         opened = self._in_time(maybeDeferred(self._store.open))
         probed = opened.addCallback(lambda _: self._in_time(self._store.probe()))
         return probed.addCallbacks(self._is_back, self._is_not_back)

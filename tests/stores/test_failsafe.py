@@ -11,7 +11,7 @@ from twisted.internet.task import Clock
 from twisted.logger import LogEvent, LogLevel, capturedLogs, formatEvent
 from twisted.trial.unittest import SynchronousTestCase
 
-from boomerang.stores.failsafe import PATIENCE, PROBE_EVERY, FailsafeStore, SafeClaim
+from boomerang.stores.failsafe import OPENING, PATIENCE, PROBE_EVERY, FailsafeStore, SafeClaim
 from boomerang.stores.interfaces import Claim, Failure, Marked, StoreUnavailable
 
 FAILURE: Final = Failure(identity="identity", call="call", wait=8.0, window=900.0, attempts=1)
@@ -152,11 +152,17 @@ class StoreOpens(FailsafeTestCase):
         assert self.successResultOf(answer).degraded
 
     def test_hangs(self) -> None:
-        """Where opening hangs, memory answers in time."""
-        self.store.open()
+        """Where opening hangs, memory answers in time, and the store is used once it is there."""
+        opened = self.store.open()
         answer = self.store.claim(FAILURE)
         self.clock.advance(PATIENCE)
         assert self.successResultOf(answer).degraded
+        self.clock.advance(PROBE_EVERY)
+        assert len(self.inner.opens) == 1
+        self.inner.opens[0].callback(None)
+        self.successResultOf(opened)
+        assert self.inner.claims == []
+        self.recover()
 
 
 class StoreAnswers(FailsafeTestCase):
@@ -354,11 +360,17 @@ class StoreIsLate(FailsafeTestCase):
         assert self.successResultOf(answer).claim.attempt == 1
 
     def test_slow_to_open(self) -> None:
-        """The process does not wait for its store longer than 250 ms."""
+        """As long as nobody asks for a claim, the store has two seconds to be opened."""
         opened = self.store.open()
-        self.clock.advance(0.25)
+        self.clock.advance(OPENING - 0.01)
+        self.assertNoResult(opened)
+        assert self.store.degraded is None
+        self.clock.advance(0.01)
         self.successResultOf(opened)
         assert self.store.degraded is not None
+        assert self.store.degraded.reason == "no answer within 2.0 s"
+        assert self.watcher.failures == ["timeout"]
+        self.probe()
 
 
 class StoreFails(FailsafeTestCase):
