@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import resource
 import socket
@@ -23,7 +24,10 @@ MOST_AT_ONCE: Final = 10_000
 """More than a listen backlog has."""
 
 TOP_UP: Final = 100
-"""Connections that are begun before the kernel's queue is emptied again."""
+"""Connections that are begun before the kernel's queue is emptied again, while others wait."""
+
+FEW: Final = 10
+"""Connections that are begun so fast that it is not worth another look who has come meanwhile."""
 
 AT_ONCE: Final = 250
 """Connections at rest that are looked at together when there is no room; some 10 ms of CPU."""
@@ -60,32 +64,40 @@ class Queue:
     """A listening socket, whose queue in the kernel is emptied before anybody's turn comes.
 
     Beginning a connection takes many times as long as accepting it. In a storm more come meanwhile
-    than the kernel's queue holds, so it is emptied first, and again after every `TOP_UP`; ``most``
-    bounds how many there are in all.
+    than the kernel's queue holds, so it is emptied first, and again after every `TOP_UP`, until
+    there is hardly anybody; ``most`` bounds how many there are in all.
     """
 
     def __init__(self, listening: socket.socket, most: int) -> None:
         self._listening = listening
         self._left = most
-        self._until_look = 0
+        self._begun = TOP_UP
         self._waiting: deque[tuple[socket.socket, Any]] = deque()
+        self._end = OSError(errno.EAGAIN, "nobody waits")
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._listening, name)
 
     def accept(self) -> tuple[socket.socket, Any]:
-        """The next who waits, as `socket.socket.accept` says. Raises `OSError` as that does."""
-        if self._until_look == 0:
-            self._until_look = TOP_UP
+        """The next who waits, as `socket.socket.accept` says.
+
+        Raises what that raised when it was last asked; who has come since waits for the next turn.
+        """
+        if self._begun >= (TOP_UP if self._waiting else FEW):
             self._empty()
-        self._until_look -= 1
-        return self._waiting.popleft() if self._waiting else self._listening.accept()
+        if not self._waiting:
+            raise self._end
+        self._begun += 1
+        return self._waiting.popleft()
 
     def _empty(self) -> None:
-        with suppress(OSError):  # whatever it is, who asks when nobody waits any more is told
+        self._begun = 0
+        try:
             while self._left > 0:
                 self._waiting.append(self._listening.accept())
                 self._left -= 1
+        except OSError as end:
+            self._end = end
 
     def hang_up(self) -> None:
         """Close the connections of those whose turn has not come."""

@@ -15,7 +15,17 @@ from twisted.internet.tcp import Port
 from twisted.internet.testing import MemoryReactor
 from twisted.logger import capturedLogs, formatEvent
 
-from boomerang.door import CALM, LEFT_FREE, LOOK_EVERY, MOST_AT_ONCE, TOP_UP, Door, Queue, room
+from boomerang.door import (
+    CALM,
+    FEW,
+    LEFT_FREE,
+    LOOK_EVERY,
+    MOST_AT_ONCE,
+    TOP_UP,
+    Door,
+    Queue,
+    room,
+)
 from tests.servers import HOST
 
 
@@ -223,15 +233,32 @@ def test_queue_is_emptied() -> None:
     those who come meanwhile."""
     with ExitStack() as stack:
         crowd = Crowd(stack, most=1000)
-        came = crowd.come(3)
+        came = crowd.come(TOP_UP + 1)
         assert crowd.accept(1) == came[:1]
         assert not crowd.waiting()
-        came += crowd.come(TOP_UP)
+        came += crowd.come(1)
         assert crowd.accept(TOP_UP - 1) == came[1:TOP_UP]
         assert crowd.waiting()
-        assert crowd.accept(3) == came[TOP_UP:]
+        assert crowd.accept(1) == came[TOP_UP:-1]
+        assert not crowd.waiting()
+        assert crowd.accept(1) == came[-1:]
         with pytest.raises(BlockingIOError):
             crowd.accept(1)
+
+
+@pytest.mark.parametrize(("many", "looks_again"), [(FEW - 1, False), (FEW, True)])
+def test_queue_is_empty(many: int, looks_again: bool) -> None:
+    """Who comes while many are begun is served with them, else in the next turn."""
+    with ExitStack() as stack:
+        crowd = Crowd(stack, most=1000)
+        came = crowd.come(many)
+        assert crowd.accept(many) == came
+        came += crowd.come(1)
+        if looks_again:
+            assert crowd.accept(1) == came[many:]
+        with pytest.raises(BlockingIOError):
+            crowd.accept(1)
+        assert crowd.waiting() != looks_again
 
 
 def test_queue_is_bounded() -> None:
