@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from enum import Enum
+from enum import StrEnum
 from typing import Final
 
 from attrs import evolve
@@ -49,8 +49,8 @@ _OWN_PATHS: Final = (
 _BELOW_OWN_PATHS: Final = tuple(f"{path}/" for path in _OWN_PATHS)
 
 
-class Kind(Enum):
-    """What happens to the call; the value stands in headers, logs and metrics."""
+class Kind(StrEnum):
+    """What happens to the call, as it stands in headers, logs and metrics."""
 
     RETRY = "retry"
     FALLBACK = "fallback"

@@ -52,8 +52,7 @@ class DecisionRecord:
     def decided(
         self, failed: FailedRequest, decision: Decision, *, held: Held, degraded: bool
     ) -> None:
-        kind = decision.kind.value
-        self._metrics.decision(kind, failed.product, decision.endpoint, degraded=degraded)
+        self._metrics.decision(decision.kind, failed.product, decision.endpoint, degraded=degraded)
         if held.seconds:
             self._metrics.held(overshoot=held.overshoot, early=held.early)
         elif decision.kind is Kind.RETRY and decision.reason:
@@ -61,7 +60,7 @@ class DecisionRecord:
         tell(
             self._log,
             _LINE,
-            decision=kind,
+            decision=decision.kind,
             attempt=decision.attempt,
             code=failed.error_code,
             product=failed.product,

@@ -177,11 +177,12 @@ class RetryService:
     ) -> Decision | Deferred[Decision]:
         """Hold a call or message for its time; ``greeted``: it was told to wait already."""
         plan, rules, party = case.plan, case.rules, arrival.party
+        if plan.limit <= 0:
+            return self._turn_away(case, party, plan.why_not)
         vacancy = self.hold.room(party)
         room = vacancy.seconds
-        if plan.limit <= 0 or room <= 0:
-            why_not = plan.why_not if plan.limit <= 0 else vacancy.why_not
-            return self._turn_away(case, party, why_not)
+        if room <= 0:
+            return self._turn_away(case, party, vacancy.why_not)
         if rules.probe is None and rules.release_rate <= 0:
             held = self.hold.wait(min(plan.wait, room), party=party)
             return held.addCallbacks(self._go, self._hung_up, (case,), {}, (case.failed,))

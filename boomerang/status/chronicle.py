@@ -39,7 +39,7 @@ class _Seen:
         url = self.failed.error.parts
         return Told(
             at=round(self.at, 3),
-            decision=self.decision.kind.value,
+            decision=self.decision.kind,
             attempt=self.decision.attempt,
             code=self.failed.error_code,
             product=self.failed.product,

@@ -205,7 +205,7 @@ class GuardedChannel(Protocol):
             return
         self._beginning = True
         try:
-            while self.request is None and not self._piling_up and not self._over:
+            while self._reader.begun and not (self.request or self._piling_up or self._over):
                 message = self._reader.next()
                 if message is None:
                     break

@@ -104,7 +104,7 @@ def as_reply(decision: Decision) -> Reply:
 
 @lru_cache(maxsize=64)
 def _headers(kind: Kind, attempt: int) -> Headers:
-    return (NO_STORE, (b"Boomerang-Decision", f"{kind.value}; attempt={attempt}".encode()))
+    return (NO_STORE, (b"Boomerang-Decision", f"{kind}; attempt={attempt}".encode()))
 
 
 def _document(decision: Decision) -> bytes | None:
