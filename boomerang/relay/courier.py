@@ -6,7 +6,7 @@ under way when a process dies is another's, or its own after its restart, once t
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from contextlib import suppress
 from functools import partial
 from heapq import heappop, heappush
@@ -16,13 +16,14 @@ from attrs import frozen
 from twisted.application.service import Service
 from twisted.internet.defer import CancelledError, Deferred, DeferredList, TimeoutError
 from twisted.internet.interfaces import IDelayedCall
-from twisted.internet.task import deferLater
 from twisted.logger import Logger
 
 from boomerang.relay.callback import Queued
+from boomerang.relay.insisting import Insistence
 from boomerang.relay.origins import Origins
 from boomerang.relay.record import RelayRecord
-from boomerang.relay.schedule import Outcome, Schedule, Verdict
+from boomerang.relay.schedule import Outcome
+from boomerang.relay.settling import Settling
 from boomerang.relay.standing import Standing
 from boomerang.stores.interfaces import StoreUnavailable
 from boomerang.stores.queue import QueueStore
@@ -34,13 +35,6 @@ POLL: Final = 1.0
 
 NUDGED: Final = 0.005
 """Seconds from a callback's coming to its being taken, so that several are taken at once."""
-
-PATIENCE: Final = 10.0
-"""Seconds after which a store that says nothing is asked again; leases that it gave end."""
-
-FIRST_WAIT: Final = 0.1
-LONGEST_WAIT: Final = 5.0
-"""Seconds between the attempts to reach a store that is away."""
 
 LAST_DELIVERIES: Final = 3.0
 """Seconds that deliveries under way have when the process stops."""
@@ -74,25 +68,25 @@ class Courier(Service):
         self,
         queue: QueueStore,
         delivery: Attempting,
+        settling: Settling,
         *,
-        schedule: Schedule,
+        insistence: Insistence,
         limits: Limits,
         holder: str,
         record: RelayRecord,
         standing: Standing,
         clock: Any,
-        wall_clock: Callable[[], float],
         random: Callable[[], float],
     ) -> None:
         self._queue = queue
         self._delivery = delivery
-        self._schedule = schedule
+        self._settling = settling
+        self._insistence = insistence
         self._limits = limits
         self._holder = holder
         self._record = record
         self._standing = standing
         self._clock = clock
-        self._wall_clock = wall_clock
         self._random = random
         self._origins = Origins(limits.per_origin)
         self._under_way: dict[int, Deferred[None]] = {}
@@ -158,16 +152,8 @@ class Courier(Service):
             room = self._limits.concurrency - len(self._under_way)
             if room <= 0:
                 return
-            taken = await self.insist(
-                partial(
-                    self._queue.take,
-                    self._holder,
-                    most=room,
-                    lease=self._limits.lease,
-                    per_origin=self._limits.per_origin,
-                    origins=self._origins.rooms(self._clock.seconds()),
-                )
-            )
+            rooms = self._origins.rooms(self._clock.seconds())
+            taken = await self._take(room, self._limits.per_origin, rooms)
             if not self.running:
                 await self._hand_back([queued.number for queued in taken])
                 return
@@ -176,6 +162,13 @@ class Courier(Service):
                     self._begin(queued)
             if len(taken) < room:
                 return
+
+    async def _take(
+        self, most: int, per_origin: int, origins: Mapping[str, int]
+    ) -> Sequence[Queued]:
+        take = partial(self._queue.take, self._holder, lease=self._limits.lease)
+        ask = partial(take, most=most, per_origin=per_origin, origins=origins)
+        return await self._insistence.until_answered(ask)
 
     def _begin(self, queued: Queued) -> None:
         origin = queued.callback.origin
@@ -198,14 +191,11 @@ class Courier(Service):
             self._origins.left(origin)
             raise
         self._tell_origin(origin, outcome)
-        if outcome.verdict is Verdict.DELIVERED:
-            await self._delivered(queued)
-        elif outcome.verdict is Verdict.NEVER:
-            await self._bury(queued, outcome.last)
-        else:
-            await self._put_off(queued, outcome)
-            if outcome.origin_down and self._is_overdue(queued):
-                await self._clear_overdue(origin, outcome.last)
+        pause = await self._settling.settle(queued, outcome)
+        if pause is not None and pause <= 2 * POLL:  # for a longer one it makes no difference
+            heappush(self._soon, self._clock.seconds() + pause)
+        if outcome.origin_down and self._settling.is_overdue(queued):
+            await self._clear_overdue(origin, outcome.last)
 
     def _tell_origin(self, origin: str, outcome: Outcome) -> None:
         if not outcome.origin_down:
@@ -218,42 +208,6 @@ class Courier(Service):
         if is_news:
             self._record.origin_down(origin, last=outcome.last, down=self._origins.down())
 
-    async def _delivered(self, queued: Queued) -> None:
-        seconds = self._wall_clock() - queued.callback.received_at
-        await self.insist(partial(self._queue.delivered, self._holder, queued.number))
-        self._record.delivered(queued, seconds=seconds)
-
-    async def _put_off(self, queued: Queued, outcome: Outcome) -> None:
-        now = self._wall_clock()
-        due = self._schedule.next_due(
-            attempts=queued.attempts + 1,
-            received_at=queued.callback.received_at,
-            now=now,
-            after=outcome.after,
-            jitter=self._random(),
-        )
-        if due is None:
-            await self._bury(queued, f"given up; the last time: {outcome.last}")
-            return
-        pause = due - now
-        done = await self.insist(
-            partial(
-                self._queue.put_off, self._holder, queued.number, pause=pause, last=outcome.last
-            )
-        )
-        if done:
-            self._record.put_off(queued, last=outcome.last, pause=pause)
-        if pause <= 2 * POLL:  # for a longer one it makes no difference
-            heappush(self._soon, self._clock.seconds() + pause)
-
-    async def _bury(self, queued: Queued, last: str) -> None:
-        if await self.insist(partial(self._queue.bury, self._holder, queued.number, last=last)):
-            self._record.dead(queued, last=last)
-
-    def _is_overdue(self, queued: Queued) -> bool:
-        received_at = queued.callback.received_at
-        return self._schedule.is_overdue(received_at=received_at, now=self._wall_clock())
-
     async def _clear_overdue(self, origin: str, last: str) -> None:
         """Give up what has waited for its time behind a dead origin, which probes would never do.
 
@@ -262,39 +216,19 @@ class Courier(Service):
         """
         cleared = True
         while cleared and self.running:
-            taken = await self.insist(
-                partial(
-                    self._queue.take,
-                    self._holder,
-                    most=self._limits.concurrency,
-                    lease=self._limits.lease,
-                    per_origin=0,
-                    origins={origin: self._limits.concurrency},
-                )
-            )
-            early = [each.number for each in taken if not self._is_overdue(each)]
+            most = self._limits.concurrency
+            taken = await self._take(most, 0, {origin: most})
+            early = [each.number for each in taken if not self._settling.is_overdue(each)]
             for each in taken:
                 if each.number not in early:
-                    await self._bury(each, f"given up, {origin} is down; the last time: {last}")
+                    await self._settling.bury(
+                        each, f"given up, {origin} is down; the last time: {last}"
+                    )
             if early:
-                await self.insist(partial(self._queue.hand_back, self._holder, early))
+                await self._insistence.until_answered(
+                    partial(self._queue.hand_back, self._holder, early)
+                )
             cleared = bool(taken) and not early
-
-    async def insist(self, ask: Callable[[], Deferred[T]]) -> T:
-        """Ask the store until it answers: while it is away, less and less often."""
-        wait = FIRST_WAIT
-        while True:
-            try:
-                answer = await ask().addTimeout(PATIENCE, self._clock)
-            except StoreUnavailable as error:
-                self._standing.store_failed(error.brief)
-            except TimeoutError:
-                self._standing.store_failed(f"no answer within {PATIENCE:g} s")
-            else:
-                self._standing.store_answered()
-                return answer
-            await deferLater(self._clock, wait * (1 + 0.2 * self._random()))
-            wait = min(2 * wait, LONGEST_WAIT)
 
     async def renew(self) -> None:
         """Keep the leases of what is under way. Raises `StoreUnavailable`."""

@@ -19,9 +19,11 @@ from boomerang.relay.accepting import Accepting
 from boomerang.relay.counts import RelayCounts
 from boomerang.relay.courier import LAST_WORDS, Courier, Limits
 from boomerang.relay.delivery import Delivery
+from boomerang.relay.insisting import Insistence
 from boomerang.relay.intake import Intake
 from boomerang.relay.record import RelayRecord
 from boomerang.relay.schedule import Schedule
+from boomerang.relay.settling import Settling
 from boomerang.relay.signers import Signers
 from boomerang.relay.standing import Standing
 from boomerang.relay.upkeep import Upkeep
@@ -78,6 +80,7 @@ class Relay(Service):
         standing: Standing,
         queue: QueueStore,
         courier: Courier,
+        insistence: Insistence,
         upkeep: Upkeep,
         delivers: bool,
         clock: IReactorTime,
@@ -88,6 +91,7 @@ class Relay(Service):
         self.standing = standing
         self._queue = queue
         self._courier = courier
+        self._insistence = insistence
         self._upkeep = upkeep
         self._opening: Deferred[None] | None = None
 
@@ -116,8 +120,9 @@ class Relay(Service):
 
     async def _open(self) -> None:
         """Get the store ready however long it takes; the routes answer 503 meanwhile."""
-        await self._courier.insist(self._queue.open)
-        await self._courier.insist(lambda: Deferred.fromCoroutine(self.intaking.signers.recall()))
+        insist = self._insistence.until_answered
+        await insist(self._queue.open)
+        await insist(lambda: Deferred.fromCoroutine(self.intaking.signers.recall()))
         if self.running and self._delivers:
             self._courier.startService()
             self._upkeep.startService()
@@ -134,6 +139,7 @@ def make_relay(settings: Settings, book: RuleBook, around: RelaySurroundings) ->
     standing = Standing(record, wall_clock=around.wall_clock)
     signers = Signers(settings.twilio.auth_token, settings.twilio.shared_keys, notes=around.notes)
     lease = max(SHORTEST_LEASE, relay.timeout)
+    insistence = Insistence(standing, around.reactor, around.random)
     courier = Courier(
         around.queue,
         Delivery(
@@ -143,13 +149,21 @@ def make_relay(settings: Settings, book: RuleBook, around: RelaySurroundings) ->
             around.wall_clock,
             settings.allowed_hosts,
         ),
-        schedule=Schedule(relay.schedule, relay.give_up_after),
+        Settling(
+            around.queue,
+            around.holder,
+            insistence,
+            Schedule(relay.schedule, relay.give_up_after),
+            record,
+            around.wall_clock,
+            around.random,
+        ),
+        insistence=insistence,
         limits=Limits(relay.concurrency, min(relay.per_origin, relay.concurrency), lease),
         holder=around.holder,
         record=record,
         standing=standing,
         clock=around.reactor,
-        wall_clock=around.wall_clock,
         random=around.random,
     )
     intaking = Intaking(
@@ -170,6 +184,7 @@ def make_relay(settings: Settings, book: RuleBook, around: RelaySurroundings) ->
         standing=standing,
         queue=around.queue,
         courier=courier,
+        insistence=insistence,
         upkeep=Upkeep(
             around.queue,
             renew=courier.renew,

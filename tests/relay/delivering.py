@@ -12,8 +12,10 @@ from twisted.internet.task import Clock
 from boomerang.relay.callback import Callback, Queued, State
 from boomerang.relay.counts import RelayCounts
 from boomerang.relay.courier import Courier, Limits
+from boomerang.relay.insisting import Insistence
 from boomerang.relay.record import RelayRecord
 from boomerang.relay.schedule import Outcome, Schedule, Verdict
+from boomerang.relay.settling import Settling
 from boomerang.relay.standing import Standing
 from boomerang.stores.interfaces import StoreUnavailable
 from boomerang.stores.queue import Filter
@@ -85,6 +87,11 @@ class App:
         return [key for _, key in self.seen]
 
 
+def _never_more() -> float:
+    """Chance, which makes no wait longer."""
+    return 0.0
+
+
 class Bench:
     """Everything around one courier, whose clock begins at 1000 s."""
 
@@ -108,17 +115,26 @@ class Bench:
         self.record = RelayRecord(self.counts)
         self.standing = Standing(self.record, wall_clock=self.clock.seconds)
         queue_: Any = self.queue
+        insistence = Insistence(self.standing, self.clock, _never_more)
         self.courier = Courier(
             queue_,
             self.app,
-            schedule=Schedule(waits, give_up_after),
+            Settling(
+                queue_,
+                holder,
+                insistence,
+                Schedule(waits, give_up_after),
+                self.record,
+                self.clock.seconds,
+                _never_more,
+            ),
+            insistence=insistence,
             limits=limits or Limits(concurrency=5, per_origin=3, lease=10),
             holder=holder,
             record=self.record,
             standing=self.standing,
             clock=self.clock,
-            wall_clock=self.clock.seconds,
-            random=lambda: 0.0,
+            random=_never_more,
         )
 
     def accept(self, *callbacks: Callback) -> None:

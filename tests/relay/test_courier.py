@@ -10,7 +10,8 @@ from twisted.internet.task import Clock
 from twisted.logger import LogEvent, capturedLogs, formatEvent
 
 from boomerang.relay.callback import State
-from boomerang.relay.courier import LAST_DELIVERIES, PATIENCE, Limits
+from boomerang.relay.courier import LAST_DELIVERIES, Limits
+from boomerang.relay.insisting import PATIENCE
 from tests.relay.callbacks import a_callback
 from tests.relay.delivering import BAD, DOWN, GONE, GOOD, Bench
 
