@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Final
@@ -12,14 +12,11 @@ import attrs
 from attrs import field, frozen
 
 from boomerang.endpoints.fallback import ReadFile
-from boomerang.settings.account import account_problems
+from boomerang.settings.contradictions import contradictions
 from boomerang.settings.declarations import REQUIRED, Declaration, EntriesDeclaration
-from boomerang.settings.reports import LIBRATO_URL
-from boomerang.settings.rescue import read_fallbacks, read_file, rescue_problems
+from boomerang.settings.rescue import read_fallbacks, read_file
 from boomerang.settings.retry import RetrySettings
 from boomerang.settings.values import Settings
-from boomerang.stores.address import MemoryAddress
-from boomerang.urls import is_loopback, parse_url
 
 PREFIX: Final = "BOOMERANG_"
 
@@ -127,7 +124,8 @@ def load_settings(sources: Sources) -> Settings:
                 problems.append(_problem(declared, where, raw, error))
     problems.extend(_unknown(sources, in_file, known, arrays))
     read_fallbacks(values, sources.read_beside, problems)
-    problems.extend(_contradictions(values, given))
+    retry = _build(RetrySettings, "retry.", values)
+    problems.extend(contradictions(values, given, retry))
     if problems:
         raise InvalidSettings(problems)
     settings: Settings = _build(Settings, "", values)
@@ -267,42 +265,6 @@ def _meant(name: str, known: Iterable[str]) -> str:
         bare, list(names), n=1
     )
     return f"; did you mean {names[close[0]]}?" if close else ""
-
-
-def _contradictions(values: Mapping[str, Any], given: Collection[str]) -> Iterator[str]:
-    """Settings that are right alone and wrong together; those in ``given`` may be wrong alone."""
-    yield from _login_problems(given)
-    if values.get("workers", 1) > 1 and isinstance(values.get("store"), MemoryAddress):
-        yield (
-            "workers is more than 1 and store is memory:, of which each would have its own;"
-            " expected sqlite:FILE or redis://"
-        )
-    librato = parse_url(values.get("librato.url", LIBRATO_URL))
-    if librato.scheme == "http" and not is_loopback(librato.host):
-        yield "librato.url is not https: the token would be readable on its way"
-    nameless = "librato.token" in given and "librato.user" not in given
-    if nameless and values.get("librato.dialect") != "tags":
-        yield "librato.token is set, expected librato.user too (AppOptics needs none)"
-    signed = "twilio.auth_token" in given or "twilio.shared_keys" in given
-    if "retry.max_held_per_account" in given and not signed:
-        yield (
-            "retry.max_held_per_account is set, expected twilio.auth_token or twilio.shared_keys"
-            " too: who does not sign can name any account"
-        )
-    yield from account_problems(values, given)
-    retry = _build(RetrySettings, "retry.", values)
-    endpoints, hosts = values.get("endpoint", ()), values.get("allowed_hosts", ())
-    yield from rescue_problems(retry, endpoints, hosts)
-
-
-def _login_problems(given: Collection[str]) -> Iterator[str]:
-    passwords = [name for name in ("status.password", "status.password_hash") if name in given]
-    if "status.user" in given and not passwords:
-        yield "status.user is set, expected status.password or status.password_hash too"
-    if passwords and "status.user" not in given:
-        yield f"{passwords[0]} is set, expected status.user too"
-    if len(passwords) > 1:
-        yield "status.password and status.password_hash are set, expected one of them"
 
 
 def _build(owner: type, prefix: str, values: Mapping[str, Any]) -> Any:
