@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Final
 
 from twisted.internet.defer import Deferred
-from twisted.internet.interfaces import IAddress, IReactorTime
+from twisted.internet.interfaces import IAddress, IProtocolNegotiationFactory, IReactorTime
 from twisted.internet.protocol import ServerFactory
 from twisted.web.http import datetimeToString
+from zope.interface import implementer
 
 from boomerang.web.channel import GuardedChannel
 from boomerang.web.limits import FIRST_BYTES, IDLE_TIME
@@ -17,6 +19,12 @@ from boomerang.web.resting import Resters
 __all__ = ["GuardedRequest", "GuardedSite"]
 
 
+_SPOKEN: Final = (b"http/1.1", b"http/1.0")
+"""By the names of TLS (RFC 7301). A client that offers such names is turned away if none is
+accepted, and most do offer some."""
+
+
+@implementer(IProtocolNegotiationFactory)
 class GuardedSite(ServerFactory):
     """A site that hands each request to ``handle``, and knows how many are under way.
 
@@ -43,6 +51,10 @@ class GuardedSite(ServerFactory):
 
     def buildProtocol(self, addr: IAddress | None) -> GuardedChannel:
         return GuardedChannel(self)
+
+    def acceptableProtocols(self) -> list[bytes]:
+        """The versions of HTTP that are spoken over TLS."""
+        return [*_SPOKEN]
 
     def date(self) -> bytes:
         """The instant for a Date header, made once a second."""

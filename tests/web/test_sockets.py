@@ -7,7 +7,7 @@ import socket
 import ssl
 import time
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -97,7 +97,8 @@ class Served:
             self._port = await serverFromString(network, string).listen(self.site)
         Door(IReactorTime(reactor), room=lambda: 10_000).keep(self._port)
 
-    def connect(self) -> socket.socket:
+    def connect(self, protocols: Sequence[str] = ()) -> socket.socket:
+        """A new connection, which offers to speak ``protocols`` (ALPN) if it is by TLS."""
         if self.kind == "unix":
             found = socket.socket(socket.AF_UNIX)
             found.connect(f"{self._directory}/socket")
@@ -109,6 +110,8 @@ class Served:
         context = ssl.create_default_context(
             cadata=self._authority.certificate.public_bytes(Encoding.PEM).decode()
         )
+        if protocols:
+            context.set_alpn_protocols(protocols)
         return context.wrap_socket(found, server_hostname="127.0.0.1")
 
     async def ask(self, sent: bytes) -> bytes:
@@ -148,6 +151,33 @@ async def test_requests(kind: str, tmp_path: Path) -> None:
     assert head.startswith(b"HTTP/1.1 200 OK")
     assert one.startswith(how + b" 1")
     assert two == how + b" 40000"
+    await served.close()
+
+
+@pytest.mark.parametrize(
+    ("offered", "spoken"),
+    [
+        ((), None),
+        (("http/1.1",), "http/1.1"),
+        (("h2", "http/1.1"), "http/1.1"),
+        (("http/1.0",), "http/1.0"),
+    ],
+)
+async def test_protocols(offered: Sequence[str], spoken: str | None, tmp_path: Path) -> None:
+    """Over TLS, who says which versions of HTTP it speaks (RFC 7301) is answered in one of them."""
+    served = Served("tls", tmp_path)
+    await served.listen()
+
+    def talk() -> tuple[str | None, bytes]:
+        with served.connect(offered) as connection:
+            assert isinstance(connection, ssl.SSLSocket)
+            connection.sendall(asking("POST", "/how", b"x"))
+            received = b"".join(iter(lambda: connection.recv(1000), b""))
+            return connection.selected_alpn_protocol(), received
+
+    chosen, received = await deferToThread(talk)
+    assert chosen == spoken
+    assert received.endswith(b"1 IPv4Address 1")
     await served.close()
 
 
