@@ -231,9 +231,11 @@ class Courier(Service):
             cleared = bool(taken) and not early
 
     async def renew(self) -> None:
-        """Keep the leases of what is under way. Raises `StoreUnavailable`."""
-        if self._under_way:
-            await self._queue.renew(self._holder, self.under_way, lease=self._limits.lease)
+        """Keep the leases of what is under way, if anything is. Raises `StoreUnavailable`.
+
+        The store is asked in any case, and so whether it is there.
+        """
+        await self._queue.renew(self._holder, self.under_way, lease=self._limits.lease)
 
     async def _stop(self) -> None:
         if self._looking is not None:  # the store may hang

@@ -28,7 +28,8 @@ class Delivery:
     """Makes attempts, each of ``timeout`` seconds at most.
 
     ``allowed_hosts`` was looked at when the callback came, and is again: the settings may have
-    changed since, and others may be able to write to the store.
+    changed since, and others may be able to write to the store. What is not allowed here may be for
+    another instance that shares it, with newer settings.
     """
 
     outbound: Outbound
@@ -42,7 +43,7 @@ class Delivery:
         callback = queued.callback
         try:
             if not self._is_allowed(callback.url):
-                return Outcome(Verdict.NEVER, "allowed_hosts does not name its host")
+                return Outcome(Verdict.LATER, "allowed_hosts does not name its host")
             result: Answer | Unreachable = await self.outbound.request(
                 callback.method,
                 callback.url,

@@ -21,17 +21,25 @@ from boomerang.relay.courier import LAST_WORDS, Courier, Limits
 from boomerang.relay.delivery import Delivery
 from boomerang.relay.insisting import Insistence
 from boomerang.relay.intake import Intake
+from boomerang.relay.jobs import Jobs
 from boomerang.relay.record import RelayRecord
 from boomerang.relay.schedule import Schedule
 from boomerang.relay.settling import Settling
 from boomerang.relay.signers import Signers
 from boomerang.relay.standing import Standing
-from boomerang.relay.upkeep import Upkeep
+from boomerang.relay.upkeep import LOOK_EVERY, SWEEP_EVERY, Upkeep
 from boomerang.settings import Settings
 from boomerang.stores.interfaces import NoteStore, StoreUnavailable
 from boomerang.stores.queue import QueueStore
 
 SHORTEST_LEASE: Final = 3.0
+
+ATTEND_EVERY: Final = 1.0
+"""Seconds between looks whether the store is there, where nothing else asks it. Behind Sentinel a
+master that hung is found out so, before it is asked to store what it would lose."""
+
+RECALL_EVERY: Final = 5.0
+"""Seconds until it is known here which key others have heard an account sign with."""
 
 
 @frozen(eq=False)
@@ -68,7 +76,7 @@ class Intaking:
 class Relay(Service):
     """What runs for the relay; ``intaking`` is for the routes, ``standing`` for ``/health``.
 
-    Only where it ``delivers`` are there deliveries, and upkeep of the queue.
+    Only where it ``delivers`` are there deliveries.
     """
 
     _log = Logger(namespace="boomerang.relay")
@@ -81,7 +89,7 @@ class Relay(Service):
         queue: QueueStore,
         courier: Courier,
         insistence: Insistence,
-        upkeep: Upkeep,
+        jobs: Jobs,
         delivers: bool,
         clock: IReactorTime,
     ) -> None:
@@ -92,7 +100,7 @@ class Relay(Service):
         self._queue = queue
         self._courier = courier
         self._insistence = insistence
-        self._upkeep = upkeep
+        self._jobs = jobs
         self._opening: Deferred[None] | None = None
 
     def startService(self) -> None:
@@ -114,7 +122,8 @@ class Relay(Service):
     async def _stop(self) -> None:
         if self._courier.running:
             await self._courier.stopService()
-            self._upkeep.stopService()
+        if self._jobs.running:
+            self._jobs.stopService()
         with suppress(StoreUnavailable, TimeoutError):  # a hung disk must not keep the process
             await self._queue.close().addTimeout(LAST_WORDS, self._clock)
 
@@ -123,9 +132,11 @@ class Relay(Service):
         insist = self._insistence.until_answered
         await insist(self._queue.open)
         await insist(lambda: Deferred.fromCoroutine(self.intaking.signers.recall()))
-        if self.running and self._delivers:
+        if not self.running:
+            return
+        if self._delivers:
             self._courier.startService()
-            self._upkeep.startService()
+        self._jobs.startService()
 
     def _unopened(self, trouble: Failure) -> None:
         if not trouble.check(CancelledError):
@@ -179,23 +190,33 @@ def make_relay(settings: Settings, book: RuleBook, around: RelaySurroundings) ->
         record=record,
         is_async=frozenset(rules.name for rules in book if rules.mode == "async"),
     )
+    upkeep = Upkeep(
+        around.queue,
+        retention=relay.retention,
+        most_bytes=relay.most_bytes,
+        counts=around.counts,
+        record=record,
+        standing=standing,
+    )
+    delivers = around.nudge is None
     return Relay(
         intaking,
         standing=standing,
         queue=around.queue,
         courier=courier,
         insistence=insistence,
-        upkeep=Upkeep(
-            around.queue,
-            renew=courier.renew,
-            renew_every=lease / 3,
-            retention=relay.retention,
-            most_bytes=relay.most_bytes,
-            counts=around.counts,
-            record=record,
+        jobs=Jobs(
+            [
+                (courier.renew, lease / 3),
+                (upkeep.look, LOOK_EVERY),
+                (upkeep.sweep, SWEEP_EVERY),
+                (signers.recall, RECALL_EVERY),
+            ]
+            if delivers
+            else [(courier.renew, ATTEND_EVERY)],
             standing=standing,
             clock=around.reactor,
         ),
-        delivers=around.nudge is None,
+        delivers=delivers,
         clock=around.reactor,
     )

@@ -46,9 +46,11 @@ class Settling:
             self.record.dead(queued, last=last)
 
     def is_overdue(self, queued: Queued) -> bool:
-        """Whether its time is over, so that it gets no further attempt."""
-        received_at = queued.callback.received_at
-        return self.schedule.is_overdue(received_at=received_at, now=self.wall_clock())
+        """Whether its time is over, though it was not tried. That of a replayed one begins anew."""
+        began = queued.callback.received_at
+        if not queued.attempts:
+            began = max(began, queued.due_at)
+        return self.schedule.is_overdue(received_at=began, now=self.wall_clock())
 
     async def _delivered(self, queued: Queued) -> None:
         seconds = self.wall_clock() - queued.callback.received_at

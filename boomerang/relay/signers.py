@@ -62,11 +62,12 @@ class Signers:
             self._notes.write(TOPIC, {account_sid: name}).addErrback(self._unwritten, account_sid)
 
     async def recall(self) -> None:
-        """Learn what is noted. Raises `StoreUnavailable`."""
+        """Learn what is noted, by this process or others. Raises `StoreUnavailable`."""
         if len(self._known) > 1:
             reading: Deferred[Mapping[str, str]] = self._notes.read(TOPIC)
             noted = await reading
-            self._names = {**dict(list(noted.items())[:MOST]), **self._names}
+            known = {**self._names, **noted}  # of a rotation others may have heard before us
+            self._names = dict(list(known.items())[-MOST:])
 
     def _unwritten(self, trouble: Failure, account_sid: str) -> None:
         """Note it with the next request."""

@@ -29,12 +29,13 @@ def share(settings: Settings, worker: Worker) -> Settings:
     """The settings of one worker: what is a limit of the whole host is shared out evenly."""
     if worker.of == 1:
         return settings
-    retry = settings.retry
+    retry, each_account = settings.retry, settings.retry.max_held_per_account
     return evolve(
         settings,
         retry=evolve(
             retry,
             max_held=-(-retry.max_held // worker.of),
+            max_held_per_account=each_account and -(-each_account // worker.of),
             release_rate=retry.release_rate / worker.of,
         ),
         endpoint=tuple(

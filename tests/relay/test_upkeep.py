@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from boomerang.relay.jobs import Jobs
 from boomerang.relay.standing import BEHIND_AFTER
 from boomerang.relay.upkeep import LOOK_EVERY, SWEEP_EVERY, Upkeep
 from tests.relay.callbacks import a_callback
@@ -19,18 +20,20 @@ class Kept(Bench):
         super().__init__(**options)
         self.renewed = 0
         queue: Any = self.queue
-        self.upkeep = Upkeep(
+        upkeep = Upkeep(
             queue,
-            renew=self._renew,
-            renew_every=3,
             retention=1000,
             most_bytes=10_000_000,
             counts=self.counts,
             record=self.record,
             standing=self.standing,
+        )
+        self.jobs = Jobs(
+            [(self._renew, 3), (upkeep.look, LOOK_EVERY), (upkeep.sweep, SWEEP_EVERY)],
+            standing=self.standing,
             clock=self.clock,
         )
-        self.upkeep.startService()
+        self.jobs.startService()
 
     async def _renew(self) -> None:
         self.renewed += 1
@@ -105,5 +108,5 @@ def test_store_away() -> None:
 def test_stop() -> None:
     """Stopped, it leaves no timer behind."""
     bench = Kept()
-    bench.upkeep.stopService()
+    bench.jobs.stopService()
     assert bench.clock.getDelayedCalls() == []

@@ -26,6 +26,13 @@ def test_held(most: int, of: int, own: int) -> None:
     assert share(settings, Worker(1, of)).retry.max_held == own
 
 
+@pytest.mark.parametrize(("most", "own"), [(None, None), (40, 10), (10, 3), (1, 1)])
+def test_held_of_an_account(most: int | None, own: int | None) -> None:
+    """So it is with those of one account."""
+    settings = Settings(retry=RetrySettings(max_held_per_account=most))
+    assert share(settings, Worker(1, 4)).retry.max_held_per_account == own
+
+
 def test_rates() -> None:
     """An app gets no more back from several workers than from one."""
     endpoint = Endpoint(name="menu", match="/menu", release_rate=10.0)
