@@ -27,7 +27,7 @@ _PRODUCTS: Final = ("voice", "messaging", "unknown")
 _DECISIONS: Final = ("retry", "fallback", "apology", "give-up", "hold")
 _OUTCOMES: Final = ("recovered", "lost")
 _NOTIFIED: Final = ("delivered", "failed", "dropped")
-_REFUSALS: Final = ("400", "401", "403", "404", "405", "408", "413", "431", "other")
+_REFUSALS: Final = ("400", "401", "403", "404", "405", "408", "413", "415", "431", "503", "other")
 _OVERSHOOT_BUCKETS: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5)
 _LATENCY_BUCKETS: Final = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25)
 

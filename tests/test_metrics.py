@@ -12,7 +12,7 @@ from boomerang.settings.endpoints import UNKNOWN
 
 DECISIONS = ("retry", "fallback", "apology", "give-up", "hold")
 PRODUCTS = ("voice", "messaging", "unknown")
-REFUSALS = (400, 401, 403, 404, 405, 408, 413, 431)
+REFUSALS = (400, 401, 403, 404, 405, 408, 413, 415, 431, 503)
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ from boomerang.relay.callback import Callback
 from boomerang.relay.record import RelayRecord
 from boomerang.relay.standing import Standing
 from boomerang.stores.interfaces import StoreUnavailable
-from boomerang.stores.queue import QueueStore
+from boomerang.stores.queue import QueueFull, QueueStore
 
 PATIENCE: Final = 10.0
 """Seconds after which a store that says nothing counts as away; Twilio waits for 15."""
@@ -46,6 +46,8 @@ class Intake:
 
         def stored(is_new: bool) -> None:
             self._standing.store_answered()
+            if is_new:
+                self._standing.accepted()
             self._record.accepted(callback, is_new=is_new)
             self._nudge()
             _end(None)
@@ -53,6 +55,8 @@ class Intake:
         def failed(trouble: Failure) -> None:
             if isinstance(trouble.value, StoreUnavailable):
                 self._standing.store_failed(trouble.value.brief)
+            elif isinstance(trouble.value, QueueFull):
+                self._standing.refused(str(trouble.value))
             _end(trouble)
 
         def _end(result: Failure | None) -> None:

@@ -87,6 +87,12 @@ class RelayRecord:
     def store_back(self, *, seconds: float) -> None:
         self._log.info("the relay's store is back after {seconds} s", seconds=round(seconds, 1))
 
+    def full(self, reason: str) -> None:
+        self._log.error("callbacks are refused, the relay's queue is full: {reason}", reason=reason)
+
+    def has_room(self) -> None:
+        self._log.info("the relay's queue has room again")
+
     def swept(self, *, age: int, size: int) -> None:
         self._log.warn("forgot dead letters: {age} of age, {size} for size", age=age, size=size)
 

@@ -11,6 +11,9 @@ from boomerang.stores.queue import Stats
 BEHIND_AFTER: Final = 300.0
 """Seconds that a callback may wait before deliveries count as falling behind."""
 
+FULL_FOR: Final = 60.0
+"""Seconds for which a callback that found no room is still news, if no other has come since."""
+
 
 class Standing:
     """What is known of the queue and its store; instants are seconds since the epoch."""
@@ -19,6 +22,8 @@ class Standing:
         self._record = record
         self._wall_clock = wall_clock
         self._away_since: float | None = None
+        self._full_since: float | None = None
+        self._refused_at = 0.0
         self.stats: Stats | None = None
 
     def store_failed(self, reason: str) -> None:
@@ -32,6 +37,23 @@ class Standing:
         if since is not None:
             self._record.store_back(seconds=self._wall_clock() - since)
 
+    def refused(self, reason: str) -> None:
+        """A callback found no room. Logged once, until one finds some."""
+        self._refused_at = self._wall_clock()
+        if not self._is_full():
+            self._full_since = self._refused_at
+            self._record.full(reason)
+
+    def accepted(self) -> None:
+        """A callback found room."""
+        if self._full_since is not None:
+            self._full_since = None
+            self._record.has_room()
+
+    def _is_full(self) -> bool:
+        recently = self._wall_clock() - self._refused_at < FULL_FOR
+        return self._full_since is not None and recently
+
     @property
     def oldest(self) -> float:
         """Age of the oldest callback that waits, in seconds; 0 if none does."""
@@ -44,6 +66,8 @@ class Standing:
         troubles = []
         if self._away_since is not None:
             troubles.append(("relay store", self._away_since))
+        if self._full_since is not None and self._is_full():
+            troubles.append(("relay queue", self._full_since))
         if self.oldest > BEHIND_AFTER:
             troubles.append(("relay", self._wall_clock() - self.oldest + BEHIND_AFTER))
         return troubles

@@ -19,6 +19,7 @@ SILENCE_MATTERS: Final = 600.0
 _PARTS: Final = {
     "store": "The store does not answer: decisions are made from memory",
     "relay store": "The relay's store does not answer: status callbacks are refused",
+    "relay queue": "The relay's queue is full: status callbacks are refused",
     "relay": "Status callbacks are delivered late",
 }
 

@@ -212,6 +212,24 @@ def test_overdue_behind_a_dead_origin() -> None:
     assert len(bench.app.seen) < 25
 
 
+def test_replayed_behind_a_dead_origin() -> None:
+    """What is replayed long after it was given up has its time anew, though the app is down."""
+    bench = Bench(waits=(1,), give_up_after=50, limits=Limits(20, 10, 10))
+    bench.app.always = lambda _: DOWN
+    bench.start(*[a_callback(n, received_at=1000) for n in range(20)])
+    bench.wait(200)
+    dead = bench.held(State.DEAD)
+    assert len(dead) == 20
+    bench.queue.queue.replay([each.number for each in dead])
+    bench.courier.nudge()
+    bench.wait(10)
+    assert len(bench.held(State.DEAD)) < 5
+    bench.app.always = lambda _: GOOD
+    bench.wait(60)
+    assert len(bench.held(State.DEAD)) < 5
+    assert len(bench.held(State.WAITING)) == 0
+
+
 def test_store_away() -> None:
     """While the store is away nothing is lost, and what was delivered is not delivered again."""
     bench = Bench()

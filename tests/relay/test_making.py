@@ -5,6 +5,15 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from prometheus_client import CollectorRegistry
+from twisted.internet.task import Clock
+
+from boomerang.endpoints.rules import RuleBook
+from boomerang.relay.counts import RelayCounts
+from boomerang.relay.making import ATTEND_EVERY, RelaySurroundings, make_relay
+from boomerang.settings import RetrySettings, Settings
+from boomerang.stores.notes_memory import MemoryNotes
+from tests.relay.delivering import FlakyQueue
 from tests.relay.test_accepting import FIELDS
 from tests.web.driving import Daemon, post, request
 
@@ -54,3 +63,36 @@ def test_stop() -> None:
     stopped = daemon.host.stopService()
     daemon.wait(30)
     assert stopped.called
+
+
+def test_attends() -> None:
+    """A process that delivers nothing still looks whether its store is there, and is back."""
+    clock = Clock()
+    queue: Any = FlakyQueue(clock)
+    outbound: Any = None
+    relay = make_relay(
+        Settings(),
+        RuleBook(RetrySettings(), ()),
+        RelaySurroundings(
+            reactor=clock,
+            queue=queue,
+            notes=MemoryNotes(clock),
+            outbound=outbound,
+            counts=RelayCounts(CollectorRegistry(), ["unknown"]),
+            holder="two",
+            wall_clock=clock.seconds,
+            random=lambda: 0.0,
+            nudge=lambda: None,
+        ),
+    )
+    relay.startService()
+    clock.advance(ATTEND_EVERY)
+    queue.there = False
+    clock.advance(ATTEND_EVERY)
+    assert [part for part, _ in relay.standing.troubles()] == ["relay store"]
+    queue.there = True
+    clock.advance(ATTEND_EVERY)
+    assert relay.standing.troubles() == []
+    assert "take" not in queue.asked
+    relay.stopService()
+    assert clock.getDelayedCalls() == []

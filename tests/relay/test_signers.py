@@ -60,6 +60,16 @@ async def test_learned(signer: Signer) -> None:
     assert later.of(from_account("AC2")) == Signer("first")
 
 
+async def test_heard_elsewhere() -> None:
+    """What another process has heard since is known once it is recalled."""
+    notes = MemoryNotes(Clock())
+    one, two = (Signers(("first", "second"), SHARED, notes=notes) for _ in range(2))
+    one.heard("AC1", Signer("first"))
+    two.heard("AC1", Signer("second"))
+    await one.recall()
+    assert one.of(from_account("AC1")) == Signer("second")
+
+
 async def test_no_secret_noted() -> None:
     """The notes have no secret."""
     notes = MemoryNotes(Clock())

@@ -94,6 +94,12 @@ def account(state: str, detail: str = "refused") -> CheckView:
             NOON - 9,
         ),
         (
+            {"troubles": (Trouble("relay queue", NOON - 9),)},
+            "warn",
+            "The relay's queue is full: status callbacks are refused",
+            NOON - 9,
+        ),
+        (
             {"troubles": (Trouble("relay", NOON - 9),)},
             "warn",
             "Status callbacks are delivered late",

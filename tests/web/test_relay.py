@@ -12,6 +12,7 @@ from prometheus_client import CollectorRegistry
 from twilio.request_validator import RequestValidator
 from twisted.internet.defer import Deferred, fail
 from twisted.internet.task import Clock
+from twisted.logger import capturedLogs, formatEvent
 
 from boomerang.endpoints.rules import RuleBook
 from boomerang.relay.accepting import Accepting
@@ -22,7 +23,7 @@ from boomerang.relay.making import Intaking
 from boomerang.relay.record import RelayRecord
 from boomerang.relay.resign import Signer
 from boomerang.relay.signers import Signers, name_of
-from boomerang.relay.standing import Standing
+from boomerang.relay.standing import FULL_FOR, Standing
 from boomerang.settings import Sources, load_settings
 from boomerang.stores.interfaces import StoreUnavailable
 from boomerang.stores.notes_memory import MemoryNotes
@@ -241,14 +242,31 @@ def unavailable(answer: Answer, words: str) -> bool:
 
 
 def test_full() -> None:
-    """A queue that is full says so."""
+    """A queue that is full says so, once in the log, and in health until it has room or is left
+    alone."""
     bench = Relayed(bounds=Bounds(most=1))
     assert bench.ask(post(RELAY, FIELDS)) == THERE
     more = {**FIELDS, "SequenceNumber": "4"}
-    assert unavailable(bench.ask(post(RELAY, more)), "the queue is full")
-    event = debugger("https://app.example.com/calls/2/call_ended")
-    assert unavailable(bench.ask(post("/debugger", event)), "the queue is full")
-    assert len(bench.stored()) == 1
+    with capturedLogs() as events:
+        assert unavailable(bench.ask(post(RELAY, more)), "the queue is full")
+        event = debugger("https://app.example.com/calls/2/call_ended")
+        assert unavailable(bench.ask(post("/debugger", event)), "the queue is full")
+        assert bench.ask(post(RELAY, FIELDS)) == THERE  # is stored already, and needs no room
+        assert [part for part, _ in bench.standing.troubles()] == ["relay queue"]
+        assert len(bench.stored()) == 1
+        bench.queue.drop([1])
+        assert bench.ask(post(RELAY, more)) == THERE
+    assert bench.standing.troubles() == []
+    told = [formatEvent(event) for event in events if "relay's queue" in formatEvent(event)]
+    assert told == [
+        "callbacks are refused, the relay's queue is full: 1 callbacks wait",
+        "the relay's queue has room again",
+    ]
+    assert unavailable(
+        bench.ask(post(RELAY, {**FIELDS, "SequenceNumber": "5"})), "the queue is full"
+    )
+    bench.wait(FULL_FOR)
+    assert bench.standing.troubles() == []
 
 
 def test_store_away() -> None:
