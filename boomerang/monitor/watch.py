@@ -26,7 +26,10 @@ from boomerang.settings.checks import Check
 from boomerang.stores.interfaces import StoreUnavailable
 
 ROUND: Final = 5.0
-"""Seconds from one round to the next, in which results are written and pauses are read."""
+"""Seconds from one round to the next, in which results are written and pauses are read.
+
+Where an outage begins or ends there is a round at once.
+"""
 
 UPTIMES_EVERY: Final = 60.0
 """Seconds from one writing of the uptimes to the next; a crash costs what was counted since."""
@@ -76,6 +79,7 @@ class Watch(Service):
         self._pace = Pace(asked, self._run, clock=clock, random=random)
         self._rounds: LoopingCall | None = None
         self._one_at_a_time = DeferredLock()
+        self._round_waits = False
         self._restored = False
         self._store_answered = clock.seconds()
         self._trouble = ""
@@ -115,8 +119,11 @@ class Watch(Service):
                 self._brought[name] = result
 
     async def _round(self) -> None:
+        """Never raises: what goes wrong is logged, and the next round tries again."""
+        self._round_waits = True
         try:
             async with self._one_at_a_time:
+                self._round_waits = False
                 await self._look_who_watches()
                 if self.leads:
                     await self._exchange()
@@ -173,14 +180,15 @@ class Watch(Service):
             past.go_on(since=self.panel)
             self.panel = past
             for outage in gone:
+                self._ledger.outage(outage)
                 self._tell_of(outage)
 
     async def _exchange(self) -> None:
         """Write what has been found, and read what operators want."""
         if not self._restored:
             await self._restore()
-        self.panel.pauses = await self._records.pauses()
         await self._ledger.write()
+        self.panel.pauses = await self._records.pauses()
         if self._clock.seconds() - self._uptimes_written >= UPTIMES_EVERY:
             await self._records.note_uptimes(self.panel.uptimes())
             self._uptimes_written = self._clock.seconds()
@@ -230,10 +238,23 @@ class Watch(Service):
             self._ledger.standing(name, turn.standing)
             self._log_turn(name, turn.standing, affected=affected)
         for outage in turn.outages:
+            self._ledger.outage(outage)
+        if turn.outages:
+            self._write_soon()
+        for outage in turn.outages:
             self._tell_of(outage)
 
+    def _write_soon(self) -> None:
+        """Begin to write what is about to be told, lest it dies with this process.
+
+        Whoever takes over would know nothing of an outage that people were told of, and never end
+        it. Nobody waits for the store. It is a whole round, since another process may have taken
+        the lease meanwhile; one that waits for its turn already will do.
+        """
+        if not self._round_waits:
+            Deferred.fromCoroutine(self._round())
+
     def _tell_of(self, outage: Outage) -> None:
-        self._ledger.outage(outage)
         for reporter in self._reporters:
             self._tell(reporter.began if outage.ended is None else reporter.ended, outage)
 

@@ -37,6 +37,7 @@ class _Seat:
     running: Running | None = None
     alive: bool = False
     ready: bool = False
+    answering: bool = False
     began: float = 0.0
     past: Past = Past()
     next_start: IDelayedCall | None = None
@@ -83,6 +84,15 @@ class Crew:
             number
             for number, seat in enumerate(self._seats)
             if seat.ready and seat.signs_missed < QUIET
+        ]
+
+    @property
+    def answering(self) -> Collection[int]:
+        """Those that can be asked: also one that stops, which holds calls and counts to its end."""
+        return [
+            number
+            for number, seat in enumerate(self._seats)
+            if seat.answering and seat.signs_missed < QUIET
         ]
 
     def start(self) -> None:
@@ -154,13 +164,14 @@ class Crew:
         if state is None:
             self._heard(number, message)
         elif state in ("READY=1", "STOPPING=1"):
-            seat.ready = state == "READY=1"
+            seat.ready, seat.answering = state == "READY=1", True
             self._changed()
 
     def _end(self, number: int, ending: str) -> None:
         seat = self._seats[number]
         pid = seat.running.pid if seat.running is not None else 0
-        seat.running, seat.ready, seat.alive, seat.signs_missed = None, False, False, 0
+        seat.running, seat.signs_missed = None, 0
+        seat.alive = seat.ready = seat.answering = False
         if self._stopping:
             if not any(each.running for each in self._seats):
                 for waiting in self._ended:

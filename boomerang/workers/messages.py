@@ -2,7 +2,7 @@
 
 To a worker: ``accept`` (whose connections), ``tell`` (``health`` or ``metrics``, for a ``round``),
 ``gathered`` (the answer to its ``gather``), ``nudge``, ``hurry``. From a worker: ``state`` (as to
-systemd), ``told``, ``gather``, ``nudge``.
+systemd), ``told`` (in a round, or `LAST`), ``gather``, ``nudge``.
 """
 
 from __future__ import annotations
@@ -19,6 +19,9 @@ Heard = Callable[[dict[str, Any]], None]
 
 HEALTH: Final = "health"
 METRICS: Final = "metrics"
+
+LAST: Final = 0
+"""The round of what a worker tells unasked, at its end."""
 
 FROM_SUPERVISOR: Final = 0
 TO_SUPERVISOR: Final = 3

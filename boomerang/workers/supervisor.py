@@ -190,7 +190,7 @@ class Supervisor(Service):
                 put = self._metrics() if what == METRICS else self._health(said)
                 self._crew.send(number, gathered=put, number=message["number"])
 
-            self._gatherings[what].gather(self._crew.ready).addCallback(answer)
+            self._gatherings[what].gather(self._crew.answering).addCallback(answer)
 
     def _metrics(self) -> str:
         """Of a worker that does not answer at the moment, what it said last."""
@@ -221,7 +221,7 @@ class Supervisor(Service):
         )
 
     def _remember(self) -> None:
-        self._gatherings[METRICS].gather(self._crew.ready)
+        self._gatherings[METRICS].gather(self._crew.answering)
 
     def _loop(self, work: Callable[[], None]) -> LoopingCall:
         loop = LoopingCall(work)

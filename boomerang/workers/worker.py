@@ -11,6 +11,7 @@ import signal
 import sys
 from typing import Any
 
+from twisted.internet.defer import Deferred
 from twisted.logger import globalLogBeginner
 
 from boomerang import logs
@@ -34,24 +35,32 @@ def main() -> None:
     sys.stdout.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
     observer = logs.observer(sys.stdout, style=settings.log_format, worker=orders.worker.number)
     globalLogBeginner.beginLoggingTo([observer])
+    channel = Channel(by_pipes(reactor), clock=reactor)
+    workplace = Workplace(orders, channel)
     try:
-        host = build(
-            settings,
-            reactor,
-            observer=None,
-            workplace=Workplace(orders, Channel(by_pipes(reactor), clock=reactor)),
-        )
+        host = build(settings, reactor, observer=None, workplace=workplace)
     except (CannotListen, MissingExtra, OSError) as error:
         raise SystemExit(f"boomerang: {error}") from None
     host.privilegedStartService()
     host.startService()
-    _run(reactor, host)
+    _run(reactor, host, channel)
 
 
-def _run(reactor: Any, host: Any) -> None:
-    reactor.addSystemEventTrigger("before", "shutdown", host.stopService)
+def _run(reactor: Any, host: Any, channel: Channel) -> None:
+    def stop() -> Deferred[None]:
+        return Deferred.fromCoroutine(_stop(host, channel))
+
+    reactor.addSystemEventTrigger("before", "shutdown", stop)
     reactor.callWhenRunning(_hear_signals)
     reactor.run()
+
+
+async def _stop(host: Any, channel: Channel) -> None:
+    """The counts are told after everything else has ended, since all of it may count."""
+    try:
+        await host.stopService()
+    finally:
+        await channel.leave()
 
 
 def _hear_signals() -> None:

@@ -8,17 +8,20 @@ from typing import Any, Final
 
 from attrs import field, frozen
 from twisted.application.service import Service
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import Deferred, succeed
 from twisted.internet.stdio import StandardIO
 from twisted.logger import Logger
 
 from boomerang.settings import Settings
 from boomerang.workers.identity import Worker
-from boomerang.workers.messages import FROM_SUPERVISOR, TO_SUPERVISOR, Messages
+from boomerang.workers.messages import FROM_SUPERVISOR, LAST, METRICS, TO_SUPERVISOR, Messages
 from boomerang.workers.sockets import Accepting, Passed
 
 GATHERING: Final = 3.0
 """Seconds within which the supervisor says what the other workers say."""
+
+LAST_WORDS: Final = 1.0
+"""Seconds that the supervisor has to take the last words of a worker."""
 
 NUDGED: Final = 0.005
 """Seconds in which several nudges become one."""
@@ -48,7 +51,10 @@ class Channel:
         self._clock = clock
         self._handlers: Mapping[str, Callable[[dict[str, Any]], None]] = {}
         self._lost: Callable[[], None] = lambda: None
-        self.messages = Messages(self._heard, lambda: self._lost())
+        self._last_words: Callable[[], None] = lambda: None
+        self._is_open = False
+        self._left: Deferred[None] = Deferred()
+        self.messages = Messages(self._heard, self._close)
         self._gathered: dict[int, Deferred[Any]] = {}
         self._numbers = count(1)
         self._nudging = False
@@ -58,10 +64,24 @@ class Channel:
         handlers: Mapping[str, Callable[[dict[str, Any]], None]],
         *,
         lost: Callable[[], None],
+        last_words: Callable[[], None],
     ) -> None:
-        """Begin to listen. ``handlers`` are by what a message has; ``lost``: nobody is there."""
-        self._handlers, self._lost = handlers, lost
+        """Begin to listen. ``handlers`` are by what a message has; ``lost``: nobody is there.
+
+        ``last_words`` says what there is to say before the worker leaves.
+        """
+        self._handlers, self._lost, self._last_words = handlers, lost, last_words
+        self._is_open = True
         self._connect(self.messages)
+
+    def leave(self) -> Deferred[None]:
+        """Say the last words; fires when they are out, since what is not is lost at the exit."""
+        if not self._is_open:
+            return succeed(None)
+        self._last_words()
+        transport: Any = self.messages.transport
+        transport.loseConnection()  # writes first what there is to write
+        return self._left.addTimeout(LAST_WORDS, self._clock, onTimeoutCancel=lambda *_: None)
 
     def send(self, **message: Any) -> None:
         self.messages.send(**message)
@@ -87,6 +107,11 @@ class Channel:
             return result
 
         return answer.addTimeout(GATHERING, self._clock).addBoth(over)
+
+    def _close(self) -> None:
+        self._is_open = False
+        self._left.callback(None)
+        self._lost()
 
     def _nudge(self) -> None:
         self._nudging = False
@@ -161,6 +186,8 @@ class Post(Service):
                 "hurry": lambda message: self._hurry(),
             },
             lost=self._orphaned,
+            # A scrape that comes later is not to miss what was counted since the last one.
+            last_words=lambda: self._tell({"tell": METRICS, "round": LAST}),
         )
 
     def stopService(self) -> Deferred[None]:

@@ -235,6 +235,21 @@ def test_told_to_end(daemons: Daemons, tmp_path: Path) -> None:
         assert not path.exists()
 
 
+def test_told_to_end_counts(daemons: Daemons) -> None:
+    """Whom a worker holds that is told to end counts as held until then, and all that it answers
+    counts after its end."""
+    host = start(daemons, wait=6)
+    callers = host.daemon.hold([FailedCall() for _ in range(40)])
+    pid = host.pids()[1]
+    os.kill(pid, TERM)
+    eventually(lambda: host.daemon.health()["degraded"] != [])
+    assert host.daemon.held() == 40
+    assert {answer.status for answer in answers(callers)} == {200}
+    eventually(lambda: host.pids()[1] != pid)
+    eventually(host.all_there)
+    assert host.decided() == 40
+
+
 def assert_serves(path: Path) -> None:
     """A Unix socket is there for all workers, and outlives each of them."""
     with socket.socket(socket.AF_UNIX) as client:

@@ -7,12 +7,16 @@ from typing import Final
 
 from attrs import evolve
 
+from boomerang.monitor.account import KIND
 from boomerang.monitor.records import LEASE, PATIENCE
-from boomerang.monitor.result import Reason
+from boomerang.monitor.result import Reason, Result
 from boomerang.monitor.watch import AT_ONCE, LAST_WORDS, ROUND
+from boomerang.settings.checks import Check
 from tests.monitor.watching import CLOUD, EPOCH, WEB, Bench, Fickle, WatchTestCase
 
 DOWN: Final = {"web": Reason.CONNECT}
+
+AUDIT: Final = Check(name="audit", url="account:", kind=KIND, failures=1)
 
 
 class SeveralTests(WatchTestCase):
@@ -59,6 +63,35 @@ class SeveralTests(WatchTestCase):
         assert not bench.watch.leads
         assert bench.probes.runs["web"] == [0.0, 10.0]
         assert bench.probes.cancelled == ["web"]
+
+    def test_dies_with_the_news(self) -> None:
+        """A process that dies right after it has told of an outage, or of its end, has left that
+        in the store: another one ends the outage, and tells of no end that was told."""
+        for before in (["+web"], ["+web", "-web"]):
+            first = self.started(holder="one", notes=Fickle(self.notes), failing=DOWN, jitter=0.1)
+            second = self.started(holder="two", notes=Fickle(self.notes))
+            for told in range(1, len(before) + 1):
+                while len(first.heard.outages) < told:
+                    self.clock.advance(0.5)
+                first.probes.failing.clear()
+            first.store.away = True
+            self.stop(first)
+            self.clock.pump([1.0] * round(LEASE + 4 * WEB.interval))
+            assert second.watch.leads
+            assert first.heard.outages == before
+            assert first.heard.outages + second.heard.outages == ["+web", "-web"]
+            self.stop(second)
+
+    def test_lost_the_lease(self) -> None:
+        """What a process finds after another one has taken its lease does not reach the store."""
+        first = self.started(AUDIT, holder="one")
+        first.pass_seconds(1)
+        self.do(first.records.leave_watch("one"))
+        self.do(first.records.take_watch("two"))
+        first.watch.hear("audit", Result(at=EPOCH, seconds=0.0, reason=Reason.STATUS))
+        assert first.heard.outages == ["+audit"]
+        assert not first.watch.leads
+        assert self.outages() == {}
 
     def test_cut_off(self) -> None:
         """A process that cannot reach the store goes on, though another takes over.
@@ -216,6 +249,19 @@ class AwayTests(WatchTestCase):
             assert self.clock.getDelayedCalls() == []
             self.store.slow = False
             self.store.waiting.clear()
+
+    def test_hangs_at_an_outage(self) -> None:
+        """Outages are told of while the store hangs; however many, they wait for it as one."""
+        checks = [evolve(AUDIT, name=f"audit-{number}") for number in range(20)]
+        bench = self.started(*checks)
+        bench.pass_seconds(3)
+        self.store.slow = True
+        for check in checks:
+            bench.watch.hear(check.name, Result(at=EPOCH, seconds=0.0, reason=Reason.STATUS))
+        assert len(bench.heard.outages) == len(checks)
+        assert self.store.asked == ["lease"]
+        self.store.answer_all()
+        assert len(self.outages()) == len(checks)
 
     def test_hangs(self) -> None:
         """A store that hangs does not hold up the checks; it has what they found in the end."""

@@ -165,6 +165,24 @@ def test_quiet() -> None:
     assert house.ready == [[0], [0, 1], [1], [0, 1]]
 
 
+def test_answering() -> None:
+    """One that stops still answers questions, until it has ended; one that starts, or is quiet,
+    does not."""
+    house = House()
+    one, other = house.processes
+    one.say({"state": "WATCHDOG=1"})
+    other.say({"state": "READY=1"})
+    assert house.crew.answering == [1]
+    other.say({"state": "STOPPING=1"})
+    assert (house.crew.ready, house.crew.answering) == ([], [1])
+    house.look(2)
+    assert house.crew.answering == []
+    other.say({"state": "WATCHDOG=1"})
+    assert house.crew.answering == [1]
+    other.end("status 0")
+    assert house.crew.answering == []
+
+
 def test_stop() -> None:
     """All are told to end; it is over when the last one has, and none is started again."""
     house = House(of=3)

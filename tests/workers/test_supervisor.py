@@ -16,7 +16,7 @@ from boomerang.stores.address import SqliteAddress
 from boomerang.systemd import SystemdService
 from boomerang.workers.gathering import PATIENCE
 from boomerang.workers.merging import families_of
-from boomerang.workers.messages import Heard
+from boomerang.workers.messages import LAST, Heard
 from boomerang.workers.sockets import Sockets
 from boomerang.workers.supervisor import LAST_WORDS, REMEMBER_EVERY, Supervisor
 from boomerang.workers.workplace import Orders
@@ -187,6 +187,32 @@ def test_metrics() -> None:
     assert total() == "7.0"
     house.processes[2].say({"told": counted(1), "of": "metrics", "round": 0})
     assert total() == "8.0"
+
+
+def test_one_that_stops() -> None:
+    """One that stops is asked like the others while it answers, and counts as away; what it says
+    at its end is what counts of it from then on."""
+    house = House()
+    one, other = house.begin()
+    other.say({"state": "STOPPING=1"})
+    one.say({"gather": "health", "number": 1})
+    for each, held in ((one, 1), (other, 2)):
+        told = each.last("tell")
+        each.say({"told": health(held=held), "of": "health", "round": told["round"]})
+    found = one.last("gathered")["gathered"]
+    assert found["held"] == 3
+    assert [each["part"] for each in found["degraded"]] == ["workers"]
+    assert found["workers"] == {"of": 2, "answering": 2}
+
+    house.reactor.advance(REMEMBER_EVERY)
+    for each, count in ((one, 2), (other, 5)):
+        told = each.last("tell")
+        each.say({"told": counted(count), "of": "metrics", "round": told["round"]})
+    other.say({"told": counted(9), "of": "metrics", "round": LAST})
+    other.end("status 0")
+    one.say({"gather": "metrics", "number": 2})
+    one.say({"told": counted(2), "of": "metrics", "round": one.last("tell")["round"]})
+    assert "boomerang_decisions_total 11.0" in one.last("gathered")["gathered"]
 
 
 def test_nudge() -> None:

@@ -12,7 +12,14 @@ from twisted.internet.testing import StringTransport
 from boomerang.settings import Settings
 from boomerang.workers.identity import Worker
 from boomerang.workers.messages import Messages
-from boomerang.workers.workplace import GATHERING, NUDGED, Channel, Orders, Workplace
+from boomerang.workers.workplace import (
+    GATHERING,
+    LAST_WORDS,
+    NUDGED,
+    Channel,
+    Orders,
+    Workplace,
+)
 
 
 class Wire:
@@ -32,6 +39,7 @@ class Wire:
                 "hurry": lambda message: self.done.append("hurry"),
             },
             lost=lambda: self.done.append("lost"),
+            last_words=lambda: self.channel.send(told=5),
         )
 
     def hear(self) -> list[dict[str, Any]]:
@@ -46,6 +54,14 @@ class Wire:
         transport: Any = self._supervisor.transport
         self.channel.messages.dataReceived(transport.value())
         transport.clear()
+
+    def close(self) -> None:
+        """The pipes are closed."""
+        self.channel.messages.connectionLost()
+
+    @property
+    def is_closing(self) -> bool:
+        return self._transport.disconnecting
 
     def _connect(self, protocol: Messages) -> None:
         protocol.makeConnection(self._transport)
@@ -100,6 +116,40 @@ def test_no_answer() -> None:
     wire.clock.advance(GATHERING)
     assert failures[0].check(TimeoutError)
     wire.tell(gathered={}, number=1)
+
+
+def test_leaving() -> None:
+    """At its end it says its last words, and waits until they are on their way."""
+    wire = Wire()
+    over: list[None] = []
+    wire.channel.leave().addCallback(over.append)
+    assert wire.hear() == [{"told": 5}]
+    assert (wire.is_closing, over) == (True, [])
+    wire.close()
+    assert (over, wire.done) == ([None], ["lost"])
+    assert wire.clock.getDelayedCalls() == []
+
+
+def test_leaving_a_supervisor_that_hangs() -> None:
+    """It does not wait for long until somebody takes them."""
+    wire = Wire()
+    over: list[None] = []
+    wire.channel.leave().addCallback(over.append)
+    wire.clock.advance(LAST_WORDS)
+    assert over == [None]
+    wire.close()
+
+
+def test_leaving_nobody() -> None:
+    """Where the supervisor is gone, or was never there, there is nothing to wait for."""
+    never = Channel(lambda protocol: None, clock=Clock())
+    over: list[None] = []
+    never.leave().addCallback(over.append)
+    wire = Wire()
+    wire.close()
+    wire.channel.leave().addCallback(over.append)
+    assert over == [None, None]
+    assert wire.hear() == []
 
 
 def test_secrets() -> None:
