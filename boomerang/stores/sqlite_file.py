@@ -177,9 +177,16 @@ class SqliteFile:
     def _follow(self, connection: sqlite3.Connection) -> None:
         """Bring the open file back, or let go of it for the one that is there now.
 
-        Where that fails it stays open: nobody else may have what is in it.
+        Where that fails for now it stays open: nobody else may have what is in it. What is damaged
+        is given up, for whoever deletes that wants a new one.
         """
-        if bring_back(connection, self._path):
+        try:
+            brought_back = bring_back(connection, self._path)
+        except sqlite3.DatabaseError as error:
+            if not isinstance(error, sqlite3.OperationalError):
+                self._drop()
+            raise
+        if brought_back:
             _log.warn("SQLite: {path} was deleted, and is brought back", path=self._path)
         elif identity(self._path) is None:
             raise sqlite3.OperationalError("another process brings the deleted file back")

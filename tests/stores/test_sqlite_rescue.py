@@ -212,6 +212,21 @@ def test_fails_at_first(path: Path, user: User, monkeypatch: pytest.MonkeyPatch)
     assert user.notes() == ["a", "b"]
 
 
+def test_damaged(path: Path, user: User, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A damaged file that is deleted is given up: the next use makes a new one."""
+
+    def malformed(connection: sqlite3.Connection, path: str) -> bool:
+        raise sqlite3.DatabaseError("database disk image is malformed")
+
+    user.note("a")
+    path.unlink()
+    monkeypatch.setattr(sqlite_file, "bring_back", malformed)
+    with pytest.raises(sqlite3.DatabaseError, match="malformed"):
+        user.note("refused")
+    user.note("b")
+    assert user.notes() == ["b"]
+
+
 def test_exchanged(path: Path, user: User, tmp_path: Path) -> None:
     """A file that an operator has put in its place, a copy of last night, is used from then on."""
     user.note("a")
