@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import os
 import sqlite3
 from collections.abc import Callable, Iterator
-from contextlib import suppress
 from typing import Final, TypeVar
 
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from boomerang.stores.interfaces import StoreUnavailable
-from boomerang.stores.sqlite_rescue import Identity, bring_back, identity
+from boomerang.stores.sqlite_rescue import Identity, bring_back, create, identity
 
 T = TypeVar("T")
 
@@ -131,6 +129,10 @@ _BUSY_MS: Final = 200
 """How long a transaction waits for another process; below the 250 ms that a caller has."""
 
 
+class _Elsewhere(Exception):
+    """The open file is no longer the one at its path; nothing was done."""
+
+
 class SqliteFile:
     """A file; every method blocks, and raises `sqlite3.Error` or `OSError`.
 
@@ -153,7 +155,8 @@ class SqliteFile:
         if self._closed:
             raise sqlite3.ProgrammingError("closed")
         if self._connection is None:
-            self._create()
+            create(self._path)
+            self._identity = identity(self._path)
             connection = sqlite3.connect(
                 self._path,
                 timeout=_BUSY_MS / 1000,
@@ -169,27 +172,25 @@ class SqliteFile:
                 connection.close()
                 raise
             self._connection, self._durable = connection, False
-            self._identity = identity(self._path)
         return self._connection
 
-    def _where_it_belongs(self) -> sqlite3.Connection:
-        """The open file, if it is still at its path; else the one that is there now."""
-        connection = self.open()
-        if self._identity is None or identity(self._path) == self._identity:
-            return connection
-        if bring_back(connection, self._path):
-            _log.warn("SQLite: {path} was deleted, and is brought back", path=self._path)
-        self._drop()
-        return self.open()
+    def _follow(self, connection: sqlite3.Connection) -> None:
+        """Bring the open file back, or let go of it for the one that is there now.
 
-    def _create(self) -> None:
-        """Make a new file its owner's alone: SQLite would let others read it, callbacks and all.
-
-        One that is there is never opened so: to close it would end SQLite's own locks on it
-        (https://www.sqlite.org/howtocorrupt.html, 2.2). What is wrong, SQLite says better.
+        Where that fails for now it stays open: nobody else may have what is in it. What is damaged
+        is given up, for whoever deletes that wants a new one.
         """
-        with suppress(OSError):
-            os.close(os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
+        try:
+            brought_back = bring_back(connection, self._path)
+        except sqlite3.DatabaseError as error:
+            if not isinstance(error, sqlite3.OperationalError):
+                self._drop()
+            raise
+        if brought_back:
+            _log.warn("SQLite: {path} was deleted, and is brought back", path=self._path)
+        elif identity(self._path) is None:
+            raise sqlite3.OperationalError("another process brings the deleted file back")
+        self._drop()
 
     def close(self) -> None:
         """Close the file for good: what still waits for the thread must not open it again."""
@@ -209,30 +210,46 @@ class SqliteFile:
         What is ``durable`` is on disk afterwards, as is all that was written before; anything else
         outlives the process, but not a power cut. A file that was deleted is brought back, one that
         was exchanged is used from now on. After an error of SQLite's the file is opened anew, in
-        case it is another one now.
+        case it is another one now; but not where it was only locked, for if it has been deleted
+        nobody could bring back what nobody has open.
         """
-        try:
-            connection = self._where_it_belongs()
-            if durable is not self._durable:
-                connection.execute(f"PRAGMA synchronous = {'FULL' if durable else 'NORMAL'}")
-                self._durable = durable
-            return self._transact(connection, work)
-        except sqlite3.Error:
-            self._drop()
-            raise
+        while True:
+            connection = self.open()
+            try:
+                return self._transact(connection, work, durable)
+            except _Elsewhere:
+                self._follow(connection)
+            except sqlite3.Error as error:
+                if not _only_locked(error):
+                    self._drop()
+                raise
 
     def _transact(
-        self, connection: sqlite3.Connection, work: Callable[[sqlite3.Connection, float], T]
+        self,
+        connection: sqlite3.Connection,
+        work: Callable[[sqlite3.Connection, float], T],
+        durable: bool,
     ) -> T:
+        if durable is not self._durable:
+            connection.execute(f"PRAGMA synchronous = {'FULL' if durable else 'NORMAL'}")
+            self._durable = durable
         connection.execute("BEGIN IMMEDIATE")
         try:
-            now = self._wall_clock()  # not before the lock: other processes may have written
+            # Not before the lock: another process may have brought the file back meanwhile.
+            if self._identity is None or identity(self._path) != self._identity:
+                raise _Elsewhere
+            now = self._wall_clock()  # nor this: other processes may have written
             done = work(connection, now)
             connection.execute("COMMIT")
         except BaseException:
             connection.rollback()
             raise
         return done
+
+
+def _only_locked(error: sqlite3.Error) -> bool:
+    code: int = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR)  # not all have one
+    return code & 0xFF == sqlite3.SQLITE_BUSY  # the rest says more about it
 
 
 def as_unavailable(trouble: Failure) -> Failure:

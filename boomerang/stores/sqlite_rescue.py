@@ -28,12 +28,32 @@ def identity(path: str) -> Identity | None:
     return found.st_dev, found.st_ino
 
 
+def create(path: str) -> None:
+    """Make a new file, its owner's alone, where there is none: SQLite would let others read it,
+    callbacks and all. Raises `sqlite3.OperationalError` while a process brings an old one back.
+
+    One that is there is never opened so: to close it would end SQLite's own locks on it
+    (https://www.sqlite.org/howtocorrupt.html, 2.2). What is wrong, SQLite says better.
+    """
+    if identity(path) is not None:
+        return
+    with suppress(OSError), _lock(path, fcntl.LOCK_SH) as nobody_at_it:
+        if nobody_at_it:
+            with suppress(FileExistsError):
+                os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
+        elif identity(path) is None:
+            raise sqlite3.OperationalError("another process brings the deleted file back")
+
+
 def bring_back(connection: sqlite3.Connection, path: str) -> bool:
     """Write what a connection has to a new file at its path, from which the file is gone.
 
     False if another process is doing so, or has done it. Raises `sqlite3.Error` or `OSError`.
+
+    The copy is whole: all who write look for the file once they have its lock, and so has who calls
+    this. Who looked before it was gone has written by then, and who comes later writes nothing.
     """
-    with _alone(f"{path}.rescue") as alone:
+    with _lock(path, fcntl.LOCK_EX) as alone:
         if not alone or identity(path) is not None:
             return False
         copy = f"{path}.rescued"
@@ -49,16 +69,18 @@ def bring_back(connection: sqlite3.Connection, path: str) -> bool:
 
 
 @contextmanager
-def _alone(path: str) -> Iterator[bool]:
-    """Whether no other process is at it; a lock that ends with the process."""
-    lock = os.open(path, os.O_WRONLY | os.O_CREAT, 0o600)
+def _lock(path: str, kind: int) -> Iterator[bool]:
+    """Whether there is the lock on what is at a path: exclusive for who brings a file back, shared
+    by those who make a new one. It ends with the process."""
+    name = f"{path}.rescue"
+    lock = os.open(name, os.O_WRONLY | os.O_CREAT, 0o600)
     try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.flock(lock, kind | fcntl.LOCK_NB)
     except OSError:
         yield False
     else:
         yield True
         with suppress(FileNotFoundError):
-            os.unlink(path)
+            os.unlink(name)
     finally:
         os.close(lock)

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import fcntl
+import os
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from stat import S_IMODE
 
 import pytest
 from twisted.logger import LogLevel, capturedLogs
 
+from boomerang.stores import sqlite_file
 from boomerang.stores.sqlite_file import SqliteFile
 from boomerang.stores.sqlite_rescue import bring_back
 
@@ -23,8 +25,9 @@ class User:
     def __init__(self, path: Path) -> None:
         self.file = SqliteFile(str(path), wall_clock=lambda: NOW)
 
-    def note(self, key: str) -> None:
+    def note(self, key: str, *, meanwhile: Callable[[], None] = lambda: None) -> None:
         def write(connection: sqlite3.Connection, now: float) -> None:
+            meanwhile()
             connection.execute("INSERT INTO notes VALUES ('t', ?, 'v')", (key,))
 
         self.file.transact(write)
@@ -102,6 +105,126 @@ def test_another_is_at_it(path: Path, user: User) -> None:
         assert not path.exists()
     assert bring_back(connection, str(path))
     assert not bring_back(connection, str(path))
+
+
+def test_deleted_while_another_writes(path: Path, user: User) -> None:
+    """What a process writes that began before the file was deleted is in the one that another
+    brings back: that one waits for it, and keeps what it has meanwhile."""
+    other = User(path)
+    other.note("a")
+    user.file.open().execute("PRAGMA busy_timeout = 0")
+
+    def meanwhile() -> None:
+        path.unlink()
+        with pytest.raises(sqlite3.OperationalError, match="locked"):
+            user.note("refused")
+
+    other.note("b", meanwhile=meanwhile)
+    user.note("c")
+    assert user.notes() == other.notes() == kept(path) == ["a", "b", "c"]
+    other.file.close()
+
+
+def test_deleted_before_another_writes(path: Path, user: User) -> None:
+    """A process that gets the lock of the old file only after another has brought it back writes
+    to the new one."""
+    other = User(path)
+    other.note("a")
+    connection = other.file.open()
+
+    def traced(statement: str) -> None:
+        if statement.startswith("BEGIN"):
+            connection.set_trace_callback(None)
+            path.unlink()
+            user.note("b")
+
+    user.note("0")
+    connection.set_trace_callback(traced)
+    other.note("c")
+    assert user.notes() == other.notes() == kept(path) == ["0", "a", "b", "c"]
+    other.file.close()
+
+
+def test_used_while_another_brings_it_back(
+    path: Path, user: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """While one process brings it back, others are refused, whether they have the old file or
+    begin only now: none writes to what will not be there."""
+    other, late = User(path), User(path)
+    user.note("a")
+    other.note("b")
+    path.unlink()
+    rename = os.rename
+
+    def interrupted(old: str, new: str) -> None:
+        for each in (other, late):
+            with pytest.raises(sqlite3.OperationalError, match="another process"):
+                each.note("refused")
+        rename(old, new)
+
+    monkeypatch.setattr(os, "rename", interrupted)
+    user.note("c")
+    other.note("d")
+    late.note("e")
+    assert user.notes() == other.notes() == late.notes() == ["a", "b", "c", "d", "e"]
+    other.file.close()
+    late.file.close()
+
+
+def test_another_fails_to_bring_it_back(
+    path: Path, user: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A process that was refused while another tried in vain still has what was in the file."""
+    other = User(path)
+    user.note("a")
+    other.note("b")
+    path.unlink()
+
+    def failing(old: str, new: str) -> None:
+        with pytest.raises(sqlite3.OperationalError, match="another process"):
+            other.note("refused")
+        raise OSError("out of order")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "rename", failing)
+        with pytest.raises(OSError, match="out of order"):
+            user.note("refused")
+    user.file.close()
+    other.note("c")
+    assert other.notes() == kept(path) == ["a", "b", "c"]
+    other.file.close()
+
+
+def test_fails_at_first(path: Path, user: User, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where it cannot be brought back yet, what was in it is kept until it can."""
+
+    def full(connection: sqlite3.Connection, path: str) -> bool:
+        raise sqlite3.OperationalError("database or disk is full")
+
+    user.note("a")
+    path.unlink()
+    with monkeypatch.context() as patch:
+        patch.setattr(sqlite_file, "bring_back", full)
+        for _ in range(2):
+            with pytest.raises(sqlite3.OperationalError, match="full"):
+                user.note("refused")
+    user.note("b")
+    assert user.notes() == ["a", "b"]
+
+
+def test_damaged(path: Path, user: User, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A damaged file that is deleted is given up: the next use makes a new one."""
+
+    def malformed(connection: sqlite3.Connection, path: str) -> bool:
+        raise sqlite3.DatabaseError("database disk image is malformed")
+
+    user.note("a")
+    path.unlink()
+    monkeypatch.setattr(sqlite_file, "bring_back", malformed)
+    with pytest.raises(sqlite3.DatabaseError, match="malformed"):
+        user.note("refused")
+    user.note("b")
+    assert user.notes() == ["b"]
 
 
 def test_exchanged(path: Path, user: User, tmp_path: Path) -> None:
