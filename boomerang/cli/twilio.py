@@ -23,6 +23,7 @@ from boomerang.account.plan import Change, Plan, plan, reversal
 from boomerang.account.reading import Accounts, read
 from boomerang.account.undo import BadUndoFile, from_text
 from boomerang.cli.arguments import OptionsAnywhere
+from boomerang.cli.output import complain
 from boomerang.cli.running import FAILED, PENDING, WELL, Command, CommandFailed, Group
 from boomerang.settings import Settings
 
@@ -57,13 +58,14 @@ class AuditAccount(Command):
         "Exit status: 0 when all is covered, 1 when there are gaps, 2 when not everything could be"
         " looked at."
     )
+    unable = NOT_SEEN
 
     def parseOptions(self, options: Sequence[str] | None = None) -> None:
         """What is wrong with options or settings must not look like a gap."""
         try:
             super().parseOptions(options)
         except usage.UsageError as error:
-            print(f"boomerang: {error}", file=sys.stderr)
+            complain(str(error))
             raise SystemExit(NOT_SEEN) from None
 
     def run(self, settings: Settings) -> int:
@@ -72,7 +74,7 @@ class AuditAccount(Command):
                 wanted = wanted_by(settings)
                 found = audit(read(accounts, url=wanted.retry_url), wanted)
         except CommandFailed as error:
-            print(f"boomerang: {error}", file=sys.stderr)
+            complain(str(error))
             return NOT_SEEN
         if self["json"]:
             print(document(found))
@@ -192,8 +194,6 @@ def _reached(settings: Settings, *, subaccounts: bool) -> Iterator[Accounts]:
             yield accounts
     except (MissingSetting, TwilioError) as error:
         raise CommandFailed(f"cannot look: {error}") from None
-    except KeyboardInterrupt:
-        raise CommandFailed("interrupted") from None
 
 
 def _made(name: str) -> Sequence[Change]:

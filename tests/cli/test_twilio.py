@@ -10,6 +10,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import IO
 
 import pytest
 
@@ -42,15 +43,20 @@ class Account:
     def __call__(self, *arguments: str) -> int:
         return main(self.command(*arguments))
 
-    def start(self, *arguments: str) -> subprocess.Popen[str]:
+    def start(
+        self,
+        *arguments: str,
+        stdout: int | IO[str] = subprocess.PIPE,
+        stderr: int = subprocess.STDOUT,
+    ) -> subprocess.Popen[str]:
         code = "from boomerang.cli import main; raise SystemExit(main())"
         root = str(Path(__file__).parents[2])
         return subprocess.Popen(
             [sys.executable, "-c", code, *self.command(*arguments)],
             cwd=self.folder,
             env={**os.environ, "PYTHONPATH": root},
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
+            stdout=stdout,
+            stderr=stderr,
             text=True,
         )
 
@@ -260,7 +266,16 @@ class TestAudit:
         wait_until(lambda: bool(account.fake.asked), what="a request")
         process.send_signal(signal.SIGINT)
         out, _ = process.communicate(timeout=60)
-        assert (process.returncode, out) == (NOT_SEEN, "boomerang: interrupted\n")
+        assert (process.returncode, out) == (130, "boomerang: interrupted\n")
+
+    @pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no /dev/full")
+    def test_output(self, account: Account) -> None:
+        """Nor does an output that cannot be written."""
+        number(account.fake, 1, voice_url=APP)
+        with open("/dev/full", "w") as full:
+            process = account.start("audit", stdout=full, stderr=subprocess.PIPE)
+            _, err = process.communicate(timeout=60)
+        assert (process.returncode, err) == (NOT_SEEN, "boomerang: No space left on device\n")
 
 
 class TestApply:
