@@ -367,6 +367,48 @@ class TestApply:
         assert ": interrupted; " in out
         assert out.count("not done: ") + out.count("\nupdated ") == 50
 
+    def test_closed_pipe(self, account: Account) -> None:
+        """Whoever reads no further stops no change, and is told of them on the other output."""
+        for position in (1, 2, 3):
+            number(account.fake, position, voice_url=APP)
+        reader, writer = os.pipe()
+        account.fake.before_update = lambda _: (
+            os.close(reader) if len(account.fake.updates()) == 2 else None
+        )
+        with os.fdopen(writer, "w") as pipe:
+            arguments = ("apply", "--yes", "--undo", "u.json")
+            process = account.start(*arguments, stdout=pipe, stderr=subprocess.PIPE)
+            _, err = process.communicate(timeout=60)
+        assert len(account.fake.updates()) == 3
+        assert (process.returncode, err) == (
+            FAILED,
+            "boomerang: 3 of 3 were done, and can be undone with u.json;"
+            " that could not be written: Broken pipe\n",
+        )
+
+    def test_closed_pipe_from_the_first(self, account: Account) -> None:
+        """Nor does whoever reads nothing; what was refused is told on the other output, too."""
+        sids = [number(account.fake, position, voice_url=APP) for position in (1, 2)]
+
+        def refuse(asked: Asked) -> None:
+            if sids[1] in asked.path:
+                raise Refusal(400, 21421, "Nope")
+
+        account.fake.before_update = refuse
+        reader, writer = os.pipe()
+        os.close(reader)
+        with os.fdopen(writer, "w") as pipe:
+            arguments = ("apply", "--yes", "--undo", "u.json")
+            process = account.start(*arguments, stdout=pipe, stderr=subprocess.PIPE)
+            _, err = process.communicate(timeout=60)
+        assert (process.returncode, err) == (
+            FAILED,
+            f"boomerang: not done: update number {sids[1]} number 2\n"
+            f"boomerang: stopped at number {sids[1]} number 2:"
+            " 400: Unable to update record: Nope (21421);"
+            " 1 of 2 were done, and can be undone with u.json\n",
+        )
+
     def test_progress(
         self,
         account: Account,
