@@ -171,6 +171,32 @@ async def test_drop(settings: Settings, capsys: pytest.CaptureFixture[str]) -> N
     assert "dropped 1" in capsys.readouterr().out
 
 
+@pytest.mark.parametrize(
+    ("kind", "told"), [(Replay, "replayed 1\n"), (Drop, "dropped 1\n")], ids=["replay", "drop"]
+)
+async def test_not_there(
+    settings: Settings, capsys: pytest.CaptureFixture[str], kind: type, told: str
+) -> None:
+    """A number that is not there is told, with --yes after the others were done."""
+    await prepared(settings)
+    for arguments in (["99", "98"], ["99", "98", "--yes"]):
+        with pytest.raises(CommandFailed, match="not there: 98, 99"):
+            await run(settings, kind, *arguments)
+    capsys.readouterr()
+    with pytest.raises(CommandFailed, match="not there: 99"):
+        await run(settings, kind, "2", "99", "--yes")
+    assert capsys.readouterr().out == told
+    assert await left(settings, State.DEAD) == [1]
+
+
+@pytest.mark.parametrize("kind", [Show, Replay, Drop])
+async def test_not_picked(settings: Settings, kind: type) -> None:
+    """A number that is there, and that a filter leaves out, is not told as missing."""
+    await prepared(settings)
+    confirmed = [] if kind is Show else ["--yes"]
+    assert await run(settings, kind, "1", "3", "--state", "dead", *confirmed) == WELL
+
+
 async def test_memory() -> None:
     """The daemon's memory cannot be looked into."""
     with pytest.raises(CommandFailed, match="nobody else"):
