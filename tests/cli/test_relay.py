@@ -25,7 +25,9 @@ OTHER = "https://other.example.com/x?secret=hunter2"
 
 @pytest.fixture
 def settings(tmp_path: Path) -> Settings:
-    return Settings(store=SqliteAddress(str(tmp_path / "queue.db")))
+    file = tmp_path / "queue.db"
+    file.touch()
+    return Settings(store=SqliteAddress(str(file)))
 
 
 async def filled(queue: QueueStore) -> None:
@@ -201,6 +203,17 @@ async def test_memory() -> None:
     """The daemon's memory cannot be looked into."""
     with pytest.raises(CommandFailed, match="nobody else"):
         await run(Settings(store=MemoryAddress()), List)
+
+
+@pytest.mark.parametrize(
+    ("kind", "arguments"), [(List, []), (Show, ["1"]), (Replay, ["--yes"]), (Drop, ["1", "--yes"])]
+)
+async def test_no_file(tmp_path: Path, kind: type, arguments: list[str]) -> None:
+    """A file that is not there is not made: it would not be the daemon's."""
+    file = tmp_path / "boomerang.db"
+    with pytest.raises(CommandFailed, match=r"boomerang\.db is not there: is it here that the"):
+        await run(Settings(store=SqliteAddress(str(file))), kind, *arguments)
+    assert list(tmp_path.iterdir()) == []
 
 
 async def test_away(tmp_path: Path) -> None:
