@@ -35,7 +35,7 @@ def write_undo(path: Path, changes: Sequence[Change]) -> None:
 def carry_out(
     accounts: Accounts, changes: Sequence[Change], *, done: Callable[[Change], None]
 ) -> None:
-    """Make the changes; ``done`` hears of each once it is made.
+    """Make the changes; ``done`` hears of each once it is made, and raises nothing.
 
     Raises `Stopped` at the first that is not taken, and if it is interrupted. To do it again is
     safe: a new plan has what is left.

@@ -6,8 +6,17 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import Any, Final
 
+from boomerang.cli.output import Output, complain
 from boomerang.cli.records import paused_checks
-from boomerang.cli.running import PENDING, WELL, Command, CommandFailed, Group, ReactorCommand
+from boomerang.cli.running import (
+    FAILED,
+    PENDING,
+    WELL,
+    Command,
+    CommandFailed,
+    Group,
+    ReactorCommand,
+)
 from boomerang.monitor.librato.alerts import Desired, desired
 from boomerang.monitor.librato.api import LibratoApi
 from boomerang.monitor.librato.apply import Stopped, carry_out, read
@@ -111,25 +120,29 @@ async def provision(api: LibratoApi, wanted: Desired, *, prune: bool, yes: bool)
         planned = plan(wanted, await read(api, wanted), prune=prune)
     except LibratoError as error:
         raise CommandFailed(f"cannot read what is at {api.url}: {error}") from None
+    out = Output()
     for line in described(planned):
-        print(line)
-    if not planned.pending:
-        return WELL
-    if not yes:
-        print("nothing was changed: boomerang alerts apply --yes does it")
-        return PENDING
-    return await _apply(api, planned)
+        out.write(line)
+    if planned.pending and yes:
+        return await _apply(api, planned, out)
+    if planned.pending:
+        out.write("nothing was changed: boomerang alerts apply --yes does it")
+    out.check()
+    return PENDING if planned.pending else WELL
 
 
-async def _apply(api: LibratoApi, planned: Plan) -> int:
+async def _apply(api: LibratoApi, planned: Plan, out: Output) -> int:
     try:
-        await carry_out(api, planned, done=lambda change: print(_told(change)))
+        await carry_out(api, planned, done=lambda change: out.write(_told(change)))
     except Stopped as stop:
         for change in stop.left:
-            print(f"not done: {change.action.value} {change.kind.value} {change.name}")
+            out.tell(f"not done: {change.action.value} {change.kind.value} {change.name}")
         first = stop.left[0]
         raise CommandFailed(f"stopped at {first.kind.value} {first.name}: {stop}") from None
-    return WELL
+    if out.lost is None:
+        return WELL
+    complain(f"all was done; that could not be written: {out.lost.strerror}")
+    return FAILED
 
 
 def _told(change: Change) -> str:

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import re
 import time
-from contextlib import AbstractAsyncContextManager
 from datetime import UTC, datetime
 from math import inf
-from pathlib import Path
 from typing import Any, Final
 
 from twisted.python import usage
@@ -17,10 +15,9 @@ from boomerang.cli.records import records_of
 from boomerang.cli.running import WELL, CommandFailed, ReactorCommand
 from boomerang.monitor.listing import listing
 from boomerang.monitor.panel import Panel
-from boomerang.monitor.records import FOR_EVER, Records
+from boomerang.monitor.records import FOR_EVER
 from boomerang.monitor.service import checks_of
 from boomerang.settings import Settings
-from boomerang.stores.address import SqliteAddress
 
 _PART: Final = re.compile(r"(\d+(?:\.\d+)?)(d|h|min|m|s)", re.ASCII)
 _SECONDS: Final = {"d": 86400, "h": 3600, "min": 60, "m": 60, "s": 1}
@@ -55,7 +52,7 @@ class Pause(OptionsAnywhere, ReactorCommand):
     async def act(self, settings: Settings, reactor: Any) -> int:
         name = _known(settings, self["name"])
         until = time.time() + self["span"]
-        async with _daemons_records(settings, reactor) as records:
+        async with records_of(settings, reactor) as records:
             await records.pause(name, until=until)
         if until == inf:
             print(f"{name} is paused until: boomerang checks resume {name}")
@@ -76,7 +73,7 @@ class Resume(OptionsAnywhere, ReactorCommand):
 
     async def act(self, settings: Settings, reactor: Any) -> int:
         name = _known(settings, self["name"])
-        async with _daemons_records(settings, reactor) as records:
+        async with records_of(settings, reactor) as records:
             await records.resume(name)
         print(f"{name} goes on within seconds")
         return WELL
@@ -97,21 +94,11 @@ class Checks(ReactorCommand):
             print("nothing is checked: name a [[check]], or set public_url")
             return WELL
         panel, now = Panel(checks), time.time()
-        async with _daemons_records(settings, reactor) as records:
+        async with records_of(settings, reactor) as records:
             panel.restore(await records.kept([check.name for check in checks]), now=now)
         for line in listing(panel.view(now=now), now=now):
             print(line)
         return WELL
-
-
-def _daemons_records(
-    settings: Settings, reactor: Any
-) -> AbstractAsyncContextManager[Records, bool | None]:
-    """What the daemon keeps; a file that is not there would be another than its own."""
-    store = settings.store
-    if isinstance(store, SqliteAddress) and not Path(store.path).exists():
-        raise CommandFailed(f"{store.path} is not there: is it here that the daemon runs?")
-    return records_of(settings, reactor)
 
 
 def _known(settings: Settings, name: str) -> str:

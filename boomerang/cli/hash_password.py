@@ -7,6 +7,7 @@ from getpass import getpass
 
 from werkzeug.security import generate_password_hash
 
+from boomerang.cli.output import end_line
 from boomerang.cli.running import WELL, CommandFailed, FreeCommand
 
 
@@ -25,7 +26,11 @@ class HashPassword(FreeCommand):
 
 
 def _asked() -> str:
-    password = getpass("Password: ")
-    if getpass("Once more: ") != password:
+    try:
+        password, again = getpass("Password: "), getpass("Once more: ")
+    except EOFError:
+        end_line()
+        raise CommandFailed("no password was given") from None
+    if again != password:
         raise CommandFailed("the two are not the same")
     return password

@@ -5,13 +5,12 @@ from __future__ import annotations
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from pathlib import Path
 from typing import Any
 
-from boomerang.cli.daemon_stores import stores_of
+from boomerang.cli.daemon_stores import is_missing, stores_of
 from boomerang.monitor.records import Records
 from boomerang.settings import Settings
-from boomerang.stores.address import MemoryAddress, SqliteAddress
+from boomerang.stores.address import MemoryAddress
 
 
 @asynccontextmanager
@@ -28,9 +27,7 @@ async def paused_checks(settings: Settings, reactor: Any) -> frozenset[str]:
     In memory nobody can pause any; a file that is not there has none, and is not made.
     """
     store = settings.store
-    if isinstance(store, MemoryAddress):
-        return frozenset()
-    if isinstance(store, SqliteAddress) and not Path(store.path).exists():
+    if isinstance(store, MemoryAddress) or is_missing(store):
         return frozenset()
     async with records_of(settings, reactor) as records:
         pauses = await records.pauses()

@@ -74,6 +74,14 @@ class Picking(OptionsAnywhere, ReactorCommand):
         """All that the filters pick."""
         return [each async for page in pages(queue, self["filter"]) for each in page]
 
+    async def missing(self, queue: QueueStore, found: Sequence[Queued]) -> list[int]:
+        """The numbers that were named and that no callback has, whatever the filters say."""
+        sought = set(self["numbers"] or ()) - {each.number for each in found}
+        if sought:
+            async for page in pages(queue, Filter(numbers=sorted(sought))):
+                sought -= {each.number for each in page}
+        return sorted(sought)
+
 
 class List(Picking):
     """``boomerang relay list``."""
@@ -115,9 +123,7 @@ class Show(Picking):
                 print(json.dumps(as_record(each, now=now, body=bool(self["body"]))))
             else:
                 _print(shown(each, now=now, body=bool(self["body"])))
-        missing = set(self["numbers"]) - {each.number for each in found}
-        if missing:
-            raise CommandFailed(f"not there: {', '.join(map(str, sorted(missing)))}")
+        _none_missing(await self.missing(queue, found))
         return WELL
 
 
@@ -128,13 +134,18 @@ class Changing(Picking):
     past: str
 
     async def work(self, queue: QueueStore, reactor: Any) -> int:
-        found = self.chosen(await self.picked(queue))
+        picked = await self.picked(queue)
+        found, missing = self.chosen(picked), await self.missing(queue, picked)
+        if not found:
+            _none_missing(missing)
         if not self["yes"]:
             _print(listed(found[:20], now=time.time()))
             print(f"would {self.verb} {len(found)}; nothing was changed: --yes does it")
+            _none_missing(missing)
             return PENDING if found else WELL
         done = await self.change(queue, [each.number for each in found], reactor)
         print(json.dumps({self.past: done}) if self["json"] else f"{self.past} {done}")
+        _none_missing(missing)
         return WELL if done == len(found) else FAILED
 
     def chosen(self, found: Sequence[Queued]) -> list[Queued]:
@@ -246,6 +257,11 @@ def _span(name: str, text: str | None) -> float | None:
     except ValueError:
         raise usage.UsageError(f"--{name} is {text}, expected a span like 30s, 5min, 1d") from None
     return float(span)
+
+
+def _none_missing(numbers: Sequence[int]) -> None:
+    if numbers:
+        raise CommandFailed(f"not there: {', '.join(map(str, numbers))}")
 
 
 def _print(lines: Iterable[str]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
+from threading import Event
 from typing import Any, Final
 
 from twisted.internet.task import react
@@ -25,11 +26,17 @@ class CommandFailed(Exception):
     """The command cannot do what it was asked; the message says why, without secrets."""
 
 
+class Interrupted(Exception):
+    """The reactor was stopped before the command had done what it was asked."""
+
+
 class _OwnSynopsis(usage.Options):
     """Usage that repeats neither the usage of the command above it nor the program's docstring."""
 
     synopsis: str
     longdesc = ""
+    unable: int = FAILED
+    """The exit status when the output cannot be written."""
 
     def getSynopsis(self) -> str:
         return self.synopsis
@@ -88,19 +95,24 @@ def chosen(command: usage.Options) -> Any:
 
 
 def in_reactor(act: Act) -> int:
-    """Run the reactor until it is done. Interrupted, it has failed (`react` would say 0)."""
+    """Run the reactor until it is done. Raises `Interrupted` (`react` would say 0)."""
     outcome: list[int | Exception] = []
 
     async def remember(reactor: Any) -> None:
+        stopped = Event()
+        reactor.addSystemEventTrigger("before", "shutdown", stopped.set)
+        ended: int | Exception
         try:
-            outcome.append(await act(reactor))
+            ended = await act(reactor)
         except Exception as error:  # raised again, once the reactor has stopped
-            outcome.append(error)
+            ended = error
+        if not stopped.is_set():  # a reactor that stops cuts all connections, which is no outcome
+            outcome.append(ended)
 
     with suppress(SystemExit):
         react(remember)
     if not outcome:
-        raise CommandFailed("interrupted")
+        raise Interrupted
     if isinstance(outcome[0], Exception):
         raise outcome[0]
     return outcome[0]

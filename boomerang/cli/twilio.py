@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -23,6 +23,7 @@ from boomerang.account.plan import Change, Plan, plan, reversal
 from boomerang.account.reading import Accounts, read
 from boomerang.account.undo import BadUndoFile, from_text
 from boomerang.cli.arguments import OptionsAnywhere
+from boomerang.cli.output import Output, complain
 from boomerang.cli.running import FAILED, PENDING, WELL, Command, CommandFailed, Group
 from boomerang.settings import Settings
 
@@ -57,13 +58,14 @@ class AuditAccount(Command):
         "Exit status: 0 when all is covered, 1 when there are gaps, 2 when not everything could be"
         " looked at."
     )
+    unable = NOT_SEEN
 
     def parseOptions(self, options: Sequence[str] | None = None) -> None:
         """What is wrong with options or settings must not look like a gap."""
         try:
             super().parseOptions(options)
         except usage.UsageError as error:
-            print(f"boomerang: {error}", file=sys.stderr)
+            complain(str(error))
             raise SystemExit(NOT_SEEN) from None
 
     def run(self, settings: Settings) -> int:
@@ -72,7 +74,7 @@ class AuditAccount(Command):
                 wanted = wanted_by(settings)
                 found = audit(read(accounts, url=wanted.retry_url), wanted)
         except CommandFailed as error:
-            print(f"boomerang: {error}", file=sys.stderr)
+            complain(str(error))
             return NOT_SEEN
         if self["json"]:
             print(document(found))
@@ -101,16 +103,17 @@ class _Changing(Command):
         " not given, 1 when it could not be found out or not be done."
     )
 
-    def carry(self, accounts: Accounts, planned: Plan, *, again: str) -> int:
+    def carry(self, accounts: Accounts, planned: Plan, *, notes: Iterable[str], again: str) -> int:
         """Print a plan, and carry it out if that was asked for; returns the exit status."""
-        for line in described(planned):
-            print(line)
+        out = Output()
+        for line in (*(f"! {note}" for note in notes), *described(planned)):
+            out.write(line)
         well = FAILED if planned.left else WELL
-        if not planned.changes:
-            return well
-        if not self["yes"]:
-            print(f"nothing was changed: {again} --yes does it")
-            return PENDING
+        if not (planned.changes and self["yes"]):
+            if planned.changes:
+                out.write(f"nothing was changed: {again} --yes does it")
+            out.check()
+            return PENDING if planned.changes else well
         path = Path(self["undo"] or f"boomerang-undo-{datetime.now(UTC):%Y%m%dT%H%M%S%fZ}.json")
         try:
             write_undo(path, planned.changes)
@@ -118,9 +121,9 @@ class _Changing(Command):
             raise CommandFailed(
                 f"nothing was changed: cannot write {path}: {error.strerror}"
             ) from None
-        print(f"what was there is in {path}", flush=True)
-        _carry_out(accounts, planned.changes, undo=path)
-        return well
+        out.write(f"what was there is in {path}")
+        _carry_out(accounts, planned.changes, undo=path, out=out)
+        return FAILED if out.lost else well
 
 
 class ApplyAccount(_Changing):
@@ -133,9 +136,12 @@ class ApplyAccount(_Changing):
         with _reached(settings, subaccounts=_deep(self, settings)) as accounts:
             wanted = wanted_by(settings)
             found = audit(read(accounts, url=wanted.retry_url), wanted)
-            for note in found.notes:
-                print(f"! {note}")
-            status = self.carry(accounts, plan(found.findings), again="boomerang twilio apply")
+            status = self.carry(
+                accounts,
+                plan(found.findings),
+                notes=found.notes,
+                again="boomerang twilio apply",
+            )
         if found.unseen:
             raise CommandFailed("\n".join(["not everything was looked at:", *found.unseen]))
         return status
@@ -160,10 +166,12 @@ class UndoAccount(OptionsAnywhere, _Changing):
                 for kind in kinds
                 for each in api.resources(kind)
             ]
-            for line in accounts.unseen:
-                print(f"! not looked at: {line}")
-            again = f"boomerang twilio undo {self['file']}"
-            return self.carry(accounts, reversal(made, resources), again=again)
+            return self.carry(
+                accounts,
+                reversal(made, resources),
+                notes=[f"not looked at: {line}" for line in accounts.unseen],
+                again=f"boomerang twilio undo {self['file']}",
+            )
 
 
 class Twilio(Group):
@@ -192,8 +200,6 @@ def _reached(settings: Settings, *, subaccounts: bool) -> Iterator[Accounts]:
             yield accounts
     except (MissingSetting, TwilioError) as error:
         raise CommandFailed(f"cannot look: {error}") from None
-    except KeyboardInterrupt:
-        raise CommandFailed("interrupted") from None
 
 
 def _made(name: str) -> Sequence[Change]:
@@ -206,29 +212,31 @@ def _made(name: str) -> Sequence[Change]:
         raise CommandFailed(f"{name} is no undo file: {error}") from None
 
 
-def _carry_out(accounts: Accounts, changes: Sequence[Change], *, undo: Path) -> None:
+def _carry_out(accounts: Accounts, changes: Sequence[Change], *, undo: Path, out: Output) -> None:
     """Change it, with a line for each change, or a bar where somebody looks on."""
-    watched = sys.stdout.isatty()
+    watched = bool(sys.stdout and sys.stdout.isatty())
     count = 0
 
     def done(change: Change) -> None:
         nonlocal count
         count += 1
         if watched:
-            print(f"\r{bar(count, len(changes))}", end="", flush=True)
+            out.write(f"\r{bar(count, len(changes))}", end="")
         else:
-            print(f"updated {titled(change)}", flush=True)
+            out.write(f"updated {titled(change)}")
+
+    def outcome() -> str:
+        return f"{count} of {len(changes)} were done, and can be undone with {undo}"
 
     try:
         carry_out(accounts, changes, done=done)
     except Stopped as stop:
         if watched:
-            print()
+            out.write("")
         for change in stop.left:
-            print(f"not done: update {titled(change)}")
-        raise CommandFailed(
-            f"stopped at {titled(stop.left[0])}: {stop}; {count} of {len(changes)} were done,"
-            f" and can be undone with {undo}"
-        ) from None
+            out.tell(f"not done: update {titled(change)}")
+        raise CommandFailed(f"stopped at {titled(stop.left[0])}: {stop}; {outcome()}") from None
     if watched:
-        print()
+        out.write("")
+    if out.lost is not None:
+        complain(f"{outcome()}; that could not be written: {out.lost.strerror}")

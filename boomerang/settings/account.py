@@ -117,6 +117,7 @@ class AccountSettings:
         None,
         "API key to ask with, instead of the auth token",
         env=("TWILIO_API_KEY",),
+        may_hold_secret=True,  # the key's secret, where the two are swapped
     )
     api_secret: str | None = setting(
         text(), None, "secret of the API key", env=("TWILIO_API_SECRET",), secret=True

@@ -39,6 +39,23 @@ def test_customary_names() -> None:
     assert "account.api_secret = (set)" in described(settings)
 
 
+def test_swapped() -> None:
+    """A secret in the place of the key is not shown."""
+    swapped = f'[account]\napi_key = "{SECRET}"\napi_secret = "{KEY}"'
+    assert problems(swapped) == [
+        "boomerang.toml: account.api_key expected SK and 32 hexadecimal digits"
+    ]
+    assert problems("", TWILIO_API_KEY=SECRET, TWILIO_API_SECRET=KEY) == [
+        "TWILIO_API_KEY expected SK and 32 hexadecimal digits"
+    ]
+
+
+def test_key_shown() -> None:
+    """A key that is one is no secret."""
+    settings = load("", TWILIO_API_KEY=KEY, TWILIO_API_SECRET=SECRET)
+    assert f"account.api_key = {KEY}" in described(settings)
+
+
 def test_rules() -> None:
     """Rules are read in their order."""
     first, second = load(

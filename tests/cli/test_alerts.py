@@ -153,6 +153,31 @@ class TestProvision:
             "not done: create space boomerang production",
         ]
 
+    def test_output(
+        self, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """An output that cannot be written stops no change; it is told on the other one."""
+        bench = LibratoBench()
+        reader, writer = os.pipe()
+        os.close(reader)
+        with os.fdopen(writer, "w") as pipe:
+            monkeypatch.setattr(sys, "stdout", pipe)
+            assert run(provision(bench.api, wanted(), prune=False, yes=True)) == FAILED
+        assert len(bench.librato.alerts) == 3
+        assert capsys.readouterr().err == (
+            "boomerang: all was done; that could not be written: Broken pipe\n"
+        )
+
+    def test_output_without_yes(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Where nothing is to be changed, such an output is an error like any other."""
+        bench = LibratoBench()
+        reader, writer = os.pipe()
+        os.close(reader)
+        with os.fdopen(writer, "w") as pipe:
+            monkeypatch.setattr(sys, "stdout", pipe)
+            with pytest.raises(BrokenPipeError):
+                run(provision(bench.api, wanted(), prune=False, yes=False))
+
     def test_somebody_was_faster(self, capsys: pytest.CaptureFixture[str]) -> None:
         """What somebody else created since it was read is told as such."""
         bench = LibratoBench()

@@ -19,7 +19,9 @@ async def test_paused(tmp_path: Path) -> None:
     """The paused checks are those whose pause is not over, in this environment."""
     from twisted.internet import reactor
 
-    settings = Settings(store=SqliteAddress(str(tmp_path / "boomerang.db")))
+    file = tmp_path / "boomerang.db"
+    file.touch()
+    settings = Settings(store=SqliteAddress(str(file)))
     other = Settings(store=settings.store, environment="staging")
     async with records_of(settings, reactor) as records:
         await records.pause("web", until=time.time() + 60)

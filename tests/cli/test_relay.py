@@ -25,7 +25,9 @@ OTHER = "https://other.example.com/x?secret=hunter2"
 
 @pytest.fixture
 def settings(tmp_path: Path) -> Settings:
-    return Settings(store=SqliteAddress(str(tmp_path / "queue.db")))
+    file = tmp_path / "queue.db"
+    file.touch()
+    return Settings(store=SqliteAddress(str(file)))
 
 
 async def filled(queue: QueueStore) -> None:
@@ -171,10 +173,47 @@ async def test_drop(settings: Settings, capsys: pytest.CaptureFixture[str]) -> N
     assert "dropped 1" in capsys.readouterr().out
 
 
+@pytest.mark.parametrize(
+    ("kind", "told"), [(Replay, "replayed 1\n"), (Drop, "dropped 1\n")], ids=["replay", "drop"]
+)
+async def test_not_there(
+    settings: Settings, capsys: pytest.CaptureFixture[str], kind: type, told: str
+) -> None:
+    """A number that is not there is told, with --yes after the others were done."""
+    await prepared(settings)
+    for arguments in (["99", "98"], ["99", "98", "--yes"]):
+        with pytest.raises(CommandFailed, match="not there: 98, 99"):
+            await run(settings, kind, *arguments)
+    capsys.readouterr()
+    with pytest.raises(CommandFailed, match="not there: 99"):
+        await run(settings, kind, "2", "99", "--yes")
+    assert capsys.readouterr().out == told
+    assert await left(settings, State.DEAD) == [1]
+
+
+@pytest.mark.parametrize("kind", [Show, Replay, Drop])
+async def test_not_picked(settings: Settings, kind: type) -> None:
+    """A number that is there, and that a filter leaves out, is not told as missing."""
+    await prepared(settings)
+    confirmed = [] if kind is Show else ["--yes"]
+    assert await run(settings, kind, "1", "3", "--state", "dead", *confirmed) == WELL
+
+
 async def test_memory() -> None:
     """The daemon's memory cannot be looked into."""
     with pytest.raises(CommandFailed, match="nobody else"):
         await run(Settings(store=MemoryAddress()), List)
+
+
+@pytest.mark.parametrize(
+    ("kind", "arguments"), [(List, []), (Show, ["1"]), (Replay, ["--yes"]), (Drop, ["1", "--yes"])]
+)
+async def test_no_file(tmp_path: Path, kind: type, arguments: list[str]) -> None:
+    """A file that is not there is not made: it would not be the daemon's."""
+    file = tmp_path / "boomerang.db"
+    with pytest.raises(CommandFailed, match=r"boomerang\.db is not there: is it here that the"):
+        await run(Settings(store=SqliteAddress(str(file))), kind, *arguments)
+    assert list(tmp_path.iterdir()) == []
 
 
 async def test_away(tmp_path: Path) -> None:

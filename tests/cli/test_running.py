@@ -62,4 +62,4 @@ def test_interrupted(stop: signal.Signals) -> None:
     """
     status, told = ran(act)
     assert status == 1
-    assert told.splitlines()[-1] == "boomerang.cli.running.CommandFailed: interrupted"
+    assert told.splitlines()[-1] == "boomerang.cli.running.Interrupted"

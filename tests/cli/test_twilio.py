@@ -10,6 +10,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import IO
 
 import pytest
 
@@ -42,15 +43,20 @@ class Account:
     def __call__(self, *arguments: str) -> int:
         return main(self.command(*arguments))
 
-    def start(self, *arguments: str) -> subprocess.Popen[str]:
+    def start(
+        self,
+        *arguments: str,
+        stdout: int | IO[str] = subprocess.PIPE,
+        stderr: int = subprocess.STDOUT,
+    ) -> subprocess.Popen[str]:
         code = "from boomerang.cli import main; raise SystemExit(main())"
         root = str(Path(__file__).parents[2])
         return subprocess.Popen(
             [sys.executable, "-c", code, *self.command(*arguments)],
             cwd=self.folder,
             env={**os.environ, "PYTHONPATH": root},
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
+            stdout=stdout,
+            stderr=stderr,
             text=True,
         )
 
@@ -260,7 +266,16 @@ class TestAudit:
         wait_until(lambda: bool(account.fake.asked), what="a request")
         process.send_signal(signal.SIGINT)
         out, _ = process.communicate(timeout=60)
-        assert (process.returncode, out) == (NOT_SEEN, "boomerang: interrupted\n")
+        assert (process.returncode, out) == (130, "boomerang: interrupted\n")
+
+    @pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no /dev/full")
+    def test_output(self, account: Account) -> None:
+        """Nor does an output that cannot be written."""
+        number(account.fake, 1, voice_url=APP)
+        with open("/dev/full", "w") as full:
+            process = account.start("audit", stdout=full, stderr=subprocess.PIPE)
+            _, err = process.communicate(timeout=60)
+        assert (process.returncode, err) == (NOT_SEEN, "boomerang: No space left on device\n")
 
 
 class TestApply:
@@ -351,6 +366,48 @@ class TestApply:
         assert "Traceback" not in out
         assert ": interrupted; " in out
         assert out.count("not done: ") + out.count("\nupdated ") == 50
+
+    def test_closed_pipe(self, account: Account) -> None:
+        """Whoever reads no further stops no change, and is told of them on the other output."""
+        for position in (1, 2, 3):
+            number(account.fake, position, voice_url=APP)
+        reader, writer = os.pipe()
+        account.fake.before_update = lambda _: (
+            os.close(reader) if len(account.fake.updates()) == 2 else None
+        )
+        with os.fdopen(writer, "w") as pipe:
+            arguments = ("apply", "--yes", "--undo", "u.json")
+            process = account.start(*arguments, stdout=pipe, stderr=subprocess.PIPE)
+            _, err = process.communicate(timeout=60)
+        assert len(account.fake.updates()) == 3
+        assert (process.returncode, err) == (
+            FAILED,
+            "boomerang: 3 of 3 were done, and can be undone with u.json;"
+            " that could not be written: Broken pipe\n",
+        )
+
+    def test_closed_pipe_from_the_first(self, account: Account) -> None:
+        """Nor does whoever reads nothing; what was refused is told on the other output, too."""
+        sids = [number(account.fake, position, voice_url=APP) for position in (1, 2)]
+
+        def refuse(asked: Asked) -> None:
+            if sids[1] in asked.path:
+                raise Refusal(400, 21421, "Nope")
+
+        account.fake.before_update = refuse
+        reader, writer = os.pipe()
+        os.close(reader)
+        with os.fdopen(writer, "w") as pipe:
+            arguments = ("apply", "--yes", "--undo", "u.json")
+            process = account.start(*arguments, stdout=pipe, stderr=subprocess.PIPE)
+            _, err = process.communicate(timeout=60)
+        assert (process.returncode, err) == (
+            FAILED,
+            f"boomerang: not done: update number {sids[1]} number 2\n"
+            f"boomerang: stopped at number {sids[1]} number 2:"
+            " 400: Unable to update record: Nope (21421);"
+            " 1 of 2 were done, and can be undone with u.json\n",
+        )
 
     def test_progress(
         self,
