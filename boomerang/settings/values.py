@@ -54,6 +54,7 @@ class TwilioSettings:
         None,
         "the account, for commands that ask Twilio's API",
         env=("TWILIO_ACCOUNT_SID",),
+        may_hold_secret=True,  # the auth token, where the two are swapped
     )
     auth_token: tuple[str, ...] = setting(
         secrets(),
