@@ -66,7 +66,10 @@ class Notes(MemoryNotes):
 
 
 class Process:
-    """Circuits, and what this process's monitor has found; ``count`` is what the metrics say."""
+    """Circuits, and what this process's monitor has found; ``count`` is what the metrics say.
+
+    Its clock is some seconds ``ahead``.
+    """
 
     def __init__(
         self,
@@ -75,6 +78,7 @@ class Process:
         *,
         in_use: bool = True,
         most: int = 1000,
+        ahead: float = 0.0,
     ) -> None:
         self._clock = clock
         self.apps = Apps(clock)
@@ -87,7 +91,7 @@ class Process:
             ask=self.apps.ask,
             found=self.found,
             clock=clock,
-            wall_clock=lambda: EPOCH + clock.seconds(),
+            wall_clock=lambda: EPOCH + clock.seconds() + ahead,
             watcher=self,
             in_use=in_use,
             most=most,
@@ -399,6 +403,51 @@ class SharingTests(Case):
         self.other.lose()
         self.pass_seconds(3 * ROUND)
         assert self.one.state == self.other.state == {APP[0]: "open, losses"}
+
+    def test_closed_whenever(self) -> None:
+        """An end that is found just as others repeat that the app is dead is not lost by that."""
+        for moment in range(70):
+            self.one.lose()
+            self.pass_seconds(2 * ROUND + 0.5 * moment)
+            assert self.other.state == {APP[0]: "open, losses"}
+            self.one.save()
+            self.pass_seconds(2 * ROUND)
+            assert self.one.state == self.other.state == {}
+
+    def test_overwritten(self) -> None:
+        """A word that reached the store late, over a newer one, does not stand for long."""
+        self.one.lose()
+        self.pass_seconds(2 * ROUND)
+        late = self.successResultOf(MemoryNotes.read(self.notes, TOPIC))
+        self.one.save()
+        self.pass_seconds(2 * ROUND)
+        self.successResultOf(MemoryNotes.write(self.notes, TOPIC, dict(late)))
+        self.pass_seconds(2 * ROUND)
+        assert self.written()["app.example.com:443"]["position"] == "closed"
+        assert self.process().state == {}
+
+    def test_a_heard_word_is_not_vouched_for(self) -> None:
+        """Who only heard of a check that is down does not say so in the watching one's stead."""
+        self.one.monitor[APP] = False
+        self.pass_seconds(3 * ROUND)
+        self.one.circuits.stopService()
+        (key, word), *_ = self.written().items()
+        older = {**word, "position": "closed", "changed": EPOCH - 1.0}
+        self.successResultOf(MemoryNotes.write(self.notes, TOPIC, {key: json.dumps(older)}))
+        self.pass_seconds(2 * ROUND)
+        assert self.written() == {key: older}
+
+    def test_clocks_that_differ(self) -> None:
+        """An end is newer than what it ends, whatever the clock of who has found that says."""
+        fast = Process(self.clock, self.notes, ahead=20.0)
+        fast.lose()
+        fast.admits(PROBE)
+        self.pass_seconds(2 * ROUND)
+        assert self.one.state == {APP[0]: "open, losses"}
+        self.one.admits(PROBE)
+        self.one.apps.awake = True
+        self.pass_seconds(2 * ROUND)
+        assert self.one.state == fast.state == {}
 
     def test_trials_of_each(self) -> None:
         """A process that heard of it makes no trial at once."""
