@@ -45,7 +45,7 @@ class Apps:
 
 
 class Notes(MemoryNotes):
-    """Notes of a store that may be away, or say nothing."""
+    """Notes of a store that may be away, say nothing, or let nobody write."""
 
     def __init__(self, clock: Clock) -> None:
         super().__init__(clock)
@@ -56,13 +56,15 @@ class Notes(MemoryNotes):
         return self._ready().addCallback(lambda _: super(Notes, self).read(topic))
 
     def write(self, topic: str, notes: Mapping[str, str | None]) -> Deferred[None]:
+        if self.mood == "read-only":
+            return fail(StoreUnavailable("redis://user:hunter2@store is a replica"))
         return self._ready().addCallback(lambda _: super(Notes, self).write(topic, notes))
 
     def _ready(self) -> Deferred[None]:
         self.asked += 1
         if self.mood == "away":
             return fail(StoreUnavailable("redis://user:hunter2@store does not answer"))
-        return succeed(None) if self.mood == "there" else Deferred()
+        return Deferred() if self.mood == "silent" else succeed(None)
 
 
 class Process:
@@ -584,7 +586,7 @@ class StoreTests(Case):
         self.one.lose()
         self.pass_seconds(2 * ROUND)
         assert other.state == {APP[0]: "open, losses"}
-        for mood in ("away", "silent"):
+        for mood in ("away", "silent", "read-only"):
             self.notes.mood = mood
             self.one.save()
             self.pass_seconds(4 * ROUND)
