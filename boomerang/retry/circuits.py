@@ -32,6 +32,7 @@ one whose app is not dead before any that is."""
 
 _REPEAT: Final = 30.0
 _PATIENCE: Final = 5.0
+_NEWER: Final = 0.001
 
 
 class CircuitWatcher(Protocol):
@@ -138,7 +139,8 @@ class Circuits(Service):
         now = self._wall_clock()
         after = evolve(known, circuit=step(known.circuit, now=now))
         if after.closed != known.closed:
-            after = evolve(after, changed=now)
+            # Newer than the word it contradicts, though that was of a process whose clock is ahead.
+            after = evolve(after, changed=max(now, known.changed + _NEWER))
             self._unwritten.add(origin)
         self._note(origin, known, after)
 
@@ -148,7 +150,9 @@ class Circuits(Service):
         self._known[origin] = known
         if len(self._known) > self._most:
             closed = (each for each, known in self._known.items() if known.closed)
-            del self._known[next(closed, next(iter(self._known)))]
+            forgotten = next(closed, next(iter(self._known)))
+            del self._known[forgotten]
+            self._unwritten.discard(forgotten)
         if known.closed != before.closed:
             self._watcher.circuits_open(len(self.open()))
             self._tell(origin, known)
@@ -209,11 +213,14 @@ class Circuits(Service):
         self._log.failure("a question to a dead app failed", failure)
 
     async def _share(self) -> None:
-        """Write down what has changed here, and believe what others have found since."""
+        """Believe what others have found since, and then write down what has changed here.
+
+        In this order, so that what is out of date is not repeated over what another has found.
+        """
         try:
-            await self._write_down()
             notes = await self._in_time(self._notes.read(self._topic))
             self._hear_the_others(read_notes(notes), now=self._wall_clock())
+            await self._write_down()
         except (StoreUnavailable, TimeoutError):
             pass  # each process knows what it has found by itself; the monitor tells of the store
         except Exception:
@@ -244,6 +251,17 @@ class Circuits(Service):
         """Whether this process knows by itself that the app is dead."""
         return self._known[origin].circuit.reason == "losses" or self._told.get(origin) is False
 
+    def _contradicts(self, origin: Origin, word: Word) -> bool:
+        """Whether this process knows better than an older word, written over a newer one.
+
+        That happens to two that read before either has written.
+        """
+        known = self._known.get(origin)
+        if known is None or word.changed >= known.changed:
+            return False
+        told_closed = word.position is Position.CLOSED
+        return known.closed != told_closed and (known.closed or self._vouches_for(origin))
+
     def _hear_the_others(self, said: Mapping[Origin, Word], *, now: float) -> None:
         self._outdated = {each for each, word in said.items() if word.is_to_be_erased(now=now)}
         believed = {each: word for each, word in said.items() if word.is_believed(now=now)}
@@ -252,7 +270,10 @@ class Circuits(Service):
             if word.changed > known.changed:
                 circuit = taken_over(known.circuit, word, now=now)
                 self._note(origin, known, evolve(known, circuit=circuit, changed=word.changed))
-        for origin in self.open().keys() - self._told.keys():
+            elif self._contradicts(origin, word):
+                self._unwritten.add(origin)
+        # What is yet to be written here may be what the store still says otherwise.
+        for origin in self.open().keys() - self._told.keys() - self._unwritten:
             checked = origin in believed and believed[origin].tells_of_a_check()
             reason = self._known[origin].circuit.reason
             if reason == "monitor" and not checked:

@@ -9,7 +9,6 @@ from typing import Any
 from attrs import frozen
 from twisted.application.service import Service
 from twisted.internet.defer import CancelledError, Deferred
-from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from boomerang.endpoints.rules import RuleBook
@@ -61,7 +60,6 @@ class Knowledge(Service):
         *,
         agree_on_key: Callable[[], Deferred[None]] | None,
     ) -> None:
-        self._log = Logger(namespace="boomerang.retry")
         self.circuits = circuits
         self._outcomes = outcomes
         self._agree_on_key = agree_on_key
@@ -71,7 +69,7 @@ class Knowledge(Service):
         super().startService()
         self.circuits.startService()
         if self._agree_on_key is not None:
-            self._agreeing = self._agree_on_key().addErrback(self._not_agreed)
+            self._agreeing = self._agree_on_key().addErrback(self._ended)
 
     def stopService(self) -> None:
         super().stopService()
@@ -80,9 +78,8 @@ class Knowledge(Service):
         if self._agreeing is not None:
             self._agreeing.cancel()
 
-    def _not_agreed(self, failure: Failure) -> None:
-        if not failure.check(CancelledError):
-            self._log.failure("there is no key for calls held in turns", failure)
+    def _ended(self, failure: Failure) -> None:
+        failure.trap(CancelledError)
 
 
 def make_retry(
@@ -120,7 +117,7 @@ def make_retry(
 
     def agree_on_key() -> Deferred[None]:
         return Deferred.fromCoroutine(
-            keys.shared(token_keys, around.notes, clock=around.reactor, random=os.urandom)
+            keys.shared(token_keys, around.notes, holder=os.urandom(16).hex(), clock=around.reactor)
         )
 
     return service, Knowledge(

@@ -45,7 +45,7 @@ class Apps:
 
 
 class Notes(MemoryNotes):
-    """Notes of a store that may be away, or say nothing."""
+    """Notes of a store that may be away, say nothing, or let nobody write."""
 
     def __init__(self, clock: Clock) -> None:
         super().__init__(clock)
@@ -56,17 +56,22 @@ class Notes(MemoryNotes):
         return self._ready().addCallback(lambda _: super(Notes, self).read(topic))
 
     def write(self, topic: str, notes: Mapping[str, str | None]) -> Deferred[None]:
+        if self.mood == "read-only":
+            return fail(StoreUnavailable("redis://user:hunter2@store is a replica"))
         return self._ready().addCallback(lambda _: super(Notes, self).write(topic, notes))
 
     def _ready(self) -> Deferred[None]:
         self.asked += 1
         if self.mood == "away":
             return fail(StoreUnavailable("redis://user:hunter2@store does not answer"))
-        return succeed(None) if self.mood == "there" else Deferred()
+        return Deferred() if self.mood == "silent" else succeed(None)
 
 
 class Process:
-    """Circuits, and what this process's monitor has found; ``count`` is what the metrics say."""
+    """Circuits, and what this process's monitor has found; ``count`` is what the metrics say.
+
+    Its clock is some seconds ``ahead``.
+    """
 
     def __init__(
         self,
@@ -75,6 +80,7 @@ class Process:
         *,
         in_use: bool = True,
         most: int = 1000,
+        ahead: float = 0.0,
     ) -> None:
         self._clock = clock
         self.apps = Apps(clock)
@@ -87,7 +93,7 @@ class Process:
             ask=self.apps.ask,
             found=self.found,
             clock=clock,
-            wall_clock=lambda: EPOCH + clock.seconds(),
+            wall_clock=lambda: EPOCH + clock.seconds() + ahead,
             watcher=self,
             in_use=in_use,
             most=most,
@@ -400,6 +406,51 @@ class SharingTests(Case):
         self.pass_seconds(3 * ROUND)
         assert self.one.state == self.other.state == {APP[0]: "open, losses"}
 
+    def test_closed_whenever(self) -> None:
+        """An end that is found just as others repeat that the app is dead is not lost by that."""
+        for moment in range(70):
+            self.one.lose()
+            self.pass_seconds(2 * ROUND + 0.5 * moment)
+            assert self.other.state == {APP[0]: "open, losses"}
+            self.one.save()
+            self.pass_seconds(2 * ROUND)
+            assert self.one.state == self.other.state == {}
+
+    def test_overwritten(self) -> None:
+        """A word that reached the store late, over a newer one, does not stand for long."""
+        self.one.lose()
+        self.pass_seconds(2 * ROUND)
+        late = self.successResultOf(MemoryNotes.read(self.notes, TOPIC))
+        self.one.save()
+        self.pass_seconds(2 * ROUND)
+        self.successResultOf(MemoryNotes.write(self.notes, TOPIC, dict(late)))
+        self.pass_seconds(2 * ROUND)
+        assert self.written()["app.example.com:443"]["position"] == "closed"
+        assert self.process().state == {}
+
+    def test_a_heard_word_is_not_vouched_for(self) -> None:
+        """Who only heard of a check that is down does not say so in the watching one's stead."""
+        self.one.monitor[APP] = False
+        self.pass_seconds(3 * ROUND)
+        self.one.circuits.stopService()
+        (key, word), *_ = self.written().items()
+        older = {**word, "position": "closed", "changed": EPOCH - 1.0}
+        self.successResultOf(MemoryNotes.write(self.notes, TOPIC, {key: json.dumps(older)}))
+        self.pass_seconds(2 * ROUND)
+        assert self.written() == {key: older}
+
+    def test_clocks_that_differ(self) -> None:
+        """An end is newer than what it ends, whatever the clock of who has found that says."""
+        fast = Process(self.clock, self.notes, ahead=20.0)
+        fast.lose()
+        fast.admits(PROBE)
+        self.pass_seconds(2 * ROUND)
+        assert self.one.state == {APP[0]: "open, losses"}
+        self.one.admits(PROBE)
+        self.one.apps.awake = True
+        self.pass_seconds(2 * ROUND)
+        assert self.one.state == fast.state == {}
+
     def test_trials_of_each(self) -> None:
         """A process that heard of it makes no trial at once."""
         self.one.lose()
@@ -535,7 +586,7 @@ class StoreTests(Case):
         self.one.lose()
         self.pass_seconds(2 * ROUND)
         assert other.state == {APP[0]: "open, losses"}
-        for mood in ("away", "silent"):
+        for mood in ("away", "silent", "read-only"):
             self.notes.mood = mood
             self.one.save()
             self.pass_seconds(4 * ROUND)

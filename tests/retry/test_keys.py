@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from itertools import count
 
+import pytest
 from twisted.internet.defer import CancelledError, Deferred, fail
 from twisted.internet.task import Clock
 from twisted.logger import LogLevel, capturedLogs, formatEvent
 from twisted.trial.unittest import SynchronousTestCase
 
-from boomerang.retry.keys import PATIENT_TRIES, TRY_EVERY, derived, shared
+from boomerang.retry.keys import LOOK_EVERY, MOST, PATIENT_TRIES, TRY_EVERY, derived, shared
 from boomerang.stores.interfaces import StoreUnavailable
 from boomerang.stores.notes_memory import MemoryNotes
+
+TOPIC = "continuation"
 
 
 def test_derived() -> None:
@@ -25,21 +27,31 @@ def test_derived() -> None:
     assert b"one" not in one
 
 
-def numbers(first: int) -> Callable[[int], bytes]:
-    """Chance that can be foretold: another number each time, of so many bytes."""
-    numbers = count(first)
-    return lambda size: next(numbers).to_bytes(size, "big")
-
-
 class Moody(MemoryNotes):
-    """Notes of a store that is ``there``, ``away``, or ``silent`` until the test lets it speak."""
+    """Notes of a store that is ``there``, ``away``, or ``silent`` until the test lets it speak.
+
+    One that is ``broken`` makes no sense.
+    """
 
     def __init__(self, clock: Clock) -> None:
         super().__init__(clock)
         self.mood = "there"
         self.late: list[Callable[[], object]] = []
+        self.asked = 0
+        self.written = 0
+
+    def write(self, topic: str, notes: Mapping[str, str | None]) -> Deferred[None]:
+        self.written += 1
+        return super().write(topic, notes)
+
+    def forget(self) -> None:
+        """Be as after a restart of a Redis that keeps nothing on disk."""
+        MemoryNotes.__init__(self, self._clock)
 
     def read(self, topic: str) -> Deferred[Mapping[str, str]]:
+        self.asked += 1
+        if self.mood == "broken":
+            return fail(ZeroDivisionError())
         if self.mood == "away":
             return fail(StoreUnavailable("redis://user:hunter2@store does not answer"))
         found = super().read(topic)
@@ -50,111 +62,233 @@ class Moody(MemoryNotes):
         return answer
 
 
-class SharedTests(SynchronousTestCase):
+OWN = b"own"
+THEIRS = b"theirs"
+
+
+class Case(SynchronousTestCase):
     """Processes on one store, and a clock that stands still."""
 
     def setUp(self) -> None:
         self.clock = Clock()
         self.notes = Moody(self.clock)
-        self.keys = [b"own"]
+        self.keys = [OWN]
+        self.running: list[Deferred[None]] = []
 
-    def agree(self, keys: list[bytes], *, chance: int = 1) -> Deferred[None]:
-        agreeing = shared(keys, self.notes, clock=self.clock, random=numbers(chance))
-        return Deferred.fromCoroutine(agreeing)
-
-    def test_first(self) -> None:
-        """The first process makes a key, and signs with it from then on; its own stays good."""
-        self.successResultOf(self.agree(self.keys))
-        made, own = self.keys
-        assert (len(made), own) == (32, b"own")
+    def tearDown(self) -> None:
+        """What goes on for as long as the process ends with it, and leaves nothing to be done."""
+        for each in self.running:
+            each.cancel()
+            self.failureResultOf(each, CancelledError)
         assert self.clock.getDelayedCalls() == []
 
+    def agree(self, keys: list[bytes]) -> None:
+        holder = f"process {len(self.running)}"
+        agreeing = shared(keys, self.notes, holder=holder, clock=self.clock)
+        self.running.append(Deferred.fromCoroutine(agreeing))
+
+    def stop(self) -> None:
+        """The process that was started last ends."""
+        agreeing = self.running.pop()
+        agreeing.cancel()
+        self.failureResultOf(agreeing, CancelledError)
+
+    def pass_seconds(self, seconds: float) -> None:
+        self.clock.pump([0.5] * round(seconds * 2))
+
+    def kept(self) -> Mapping[str, str]:
+        """What the store has."""
+        return self.successResultOf(MemoryNotes.read(self.notes, TOPIC))
+
+    def put(self, **notes: str | None) -> None:
+        self.successResultOf(self.notes.write(TOPIC, notes))
+
+
+class StartTests(Case):
+    """How they come to have the same key."""
+
+    def test_first(self) -> None:
+        """The first process gives its own key to all."""
+        self.agree(self.keys)
+        assert self.keys == [OWN]
+        assert self.kept() == {"key": OWN.hex()}
+
     def test_next(self) -> None:
-        """Those that come later have the same."""
-        self.successResultOf(self.agree(self.keys))
-        others = [b"theirs"]
-        self.successResultOf(self.agree(others, chance=1000))
-        assert others == [self.keys[0], b"theirs"]
+        """Those that come later sign with the same; what they signed before stays good."""
+        self.agree(self.keys)
+        others = [THEIRS]
+        self.agree(others)
+        assert others == [OWN, THEIRS]
 
     def test_at_the_same_moment(self) -> None:
         """Two that find no key at the same moment agree on one."""
         self.notes.mood = "silent"
-        others = [b"theirs"]
-        agreeing = [self.agree(self.keys), self.agree(others, chance=1000)]
+        others = [THEIRS]
+        self.agree(self.keys)
+        self.agree(others)
         self.notes.mood = "there"
         for answer in self.notes.late:
             answer()
-        self.clock.pump([TRY_EVERY] * 2)
-        for each in agreeing:
-            self.successResultOf(each)
+        self.pass_seconds(2 * TRY_EVERY)
         assert self.keys[0] == others[0]
-        assert self.clock.getDelayedCalls() == []
 
     def test_one_that_dies(self) -> None:
-        """If the process that was to make the key has died, another one does, after a while."""
-        assert self.successResultOf(self.notes.lease("continuation", holder="dead", seconds=20))
-        agreeing = self.agree(self.keys)
-        self.clock.pump([TRY_EVERY] * 19)
-        assert self.keys == [b"own"]
-        self.clock.pump([TRY_EVERY] * 2)
-        self.successResultOf(agreeing)
-        assert len(self.keys) == 2
+        """If the process that was to write the key has died, another one does, after a while."""
+        assert self.successResultOf(self.notes.lease(TOPIC, holder="dead", seconds=20))
+        self.agree(self.keys)
+        self.pass_seconds(19.0)
+        assert self.kept() == {}
+        self.pass_seconds(2.0)
+        assert self.kept() == {"key": OWN.hex()}
 
     def test_store_comes_later(self) -> None:
         """A store that is not there yet, as at every start with Redis, is asked again."""
         self.notes.mood = "away"
         with capturedLogs() as events:
-            agreeing = self.agree(self.keys)
-            self.clock.advance(TRY_EVERY)
-            assert self.keys == [b"own"]
+            self.agree(self.keys)
+            self.pass_seconds(TRY_EVERY)
             self.notes.mood = "there"
-            self.clock.advance(TRY_EVERY)
-        self.successResultOf(agreeing)
-        assert len(self.keys) == 2
+            self.pass_seconds(TRY_EVERY)
+        assert self.kept() == {"key": OWN.hex()}
         assert events == []
 
     def test_store_stays_away(self) -> None:
         """That there is no store is said once, after some seconds, and without its address."""
         self.notes.mood = "away"
         with capturedLogs() as events:
-            agreeing = self.agree(self.keys)
-            self.clock.pump([TRY_EVERY] * (PATIENT_TRIES - 2))
+            self.agree(self.keys)
+            self.pass_seconds(TRY_EVERY * (PATIENT_TRIES - 2))
             assert events == []
-            self.clock.pump([TRY_EVERY] * 60)
+            self.pass_seconds(60.0)
         assert [event["log_level"] for event in events] == [LogLevel.warn]
         assert "hunter2" not in formatEvent(events[0])
         self.notes.mood = "there"
-        self.clock.advance(TRY_EVERY)
-        self.successResultOf(agreeing)
+        self.pass_seconds(TRY_EVERY)
+        assert self.kept() == {"key": OWN.hex()}
 
     def test_silent_store(self) -> None:
         """A store that says nothing is asked again after five seconds."""
         self.notes.mood = "silent"
-        agreeing = self.agree(self.keys)
+        self.agree(self.keys)
         self.notes.mood = "there"
-        self.clock.pump([1.0] * 5)
-        assert self.keys == [b"own"]
-        self.clock.advance(TRY_EVERY)
-        self.successResultOf(agreeing)
-        assert len(self.keys) == 2
+        self.pass_seconds(5.0)
+        assert self.kept() == {}
+        self.pass_seconds(TRY_EVERY)
+        assert self.kept() == {"key": OWN.hex()}
 
     def test_garbage(self) -> None:
         """What is no key is replaced by one."""
         for garbage in ("", "no hexadecimal"):
-            self.successResultOf(self.notes.write("continuation", {"key": garbage}))
-            keys: list[bytes] = []
-            agreeing = self.agree(keys)
-            self.clock.pump([1.0] * 25)
-            self.successResultOf(agreeing)
-            assert [len(key) for key in keys] == [32]
+            self.put(key=garbage)
+            self.agree(self.keys)
+            self.pass_seconds(25.0)
+            assert self.keys == [OWN]
+            assert self.kept() == {"key": OWN.hex()}
 
     def test_end_of_the_process(self) -> None:
-        """It is given up when the process stops, and nothing is left to be done."""
-        for mood in ("away", "silent"):
+        """It is given up when the process stops, whatever the store does just then."""
+        for mood in ("away", "silent", "there"):
             self.notes.mood = mood
-            agreeing = self.agree(self.keys)
-            self.clock.advance(0.5)
-            agreeing.cancel()
-            self.failureResultOf(agreeing, CancelledError)
+            self.agree(self.keys)
+            self.pass_seconds(0.5)
+            self.stop()
             assert self.clock.getDelayedCalls() == []
-        assert self.keys == [b"own"]
+        assert self.keys == [OWN]
+
+
+class LaterTests(Case):
+    """The store forgets what they had agreed on, or says otherwise."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.others = [THEIRS]
+        self.agree(self.keys)
+        self.agree(self.others)
+
+    def test_forgotten(self) -> None:
+        """A store that came back empty is given the same key again; a new process then has it."""
+        self.put(key=None)
+        self.pass_seconds(25.0)
+        assert self.kept() == {"key": OWN.hex()}
+        new = [b"new"]
+        self.agree(new)
+        assert new[0] == self.keys[0] == self.others[0] == OWN
+
+    def test_soon_after_it_was_away(self) -> None:
+        """Those that found it away give it the key within a second or two of its return."""
+        self.notes.forget()
+        self.notes.mood = "away"
+        self.pass_seconds(LOOK_EVERY)
+        self.notes.mood = "there"
+        self.pass_seconds(2 * TRY_EVERY)
+        assert self.kept() == {"key": OWN.hex()}
+
+    def test_restarted_first(self) -> None:
+        """If a process that was restarted has written another, all sign with that one."""
+        self.stop()
+        self.notes.forget()
+        new = [b"new"]
+        self.agree(new)
+        assert self.keys == [OWN]
+        self.pass_seconds(LOOK_EVERY)
+        assert self.keys == [b"new", OWN]
+
+    def test_calls_of_before(self) -> None:
+        """Calls that were told to come back before that are known to all, the new one too."""
+        self.stop()
+        self.notes.forget()
+        new = [b"new"]
+        self.agree(new)
+        self.pass_seconds(2 * LOOK_EVERY)
+        assert new == [b"new", OWN]
+        later = [b"later"]
+        self.agree(later)
+        assert later == [b"new", OWN, b"later"]
+
+    def test_few(self) -> None:
+        """However often it changes, only the newest few are good."""
+        for number in range(20):
+            self.put(key=bytes([number]).hex())
+            self.pass_seconds(LOOK_EVERY)
+        assert self.keys == [bytes([number]) for number in range(19, 19 - MOST, -1)]
+        assert len(self.kept()) == 2
+
+    def test_back_and_forth(self) -> None:
+        """One that comes back is first again, and not there twice."""
+        for key in (b"a", OWN, b"a", OWN):
+            self.put(key=key.hex())
+            self.pass_seconds(LOOK_EVERY)
+        assert self.keys == [OWN, b"a"]
+
+    def test_store_away(self) -> None:
+        """While there is no store they go on with what they have, and nothing is said of it."""
+        with capturedLogs() as events:
+            for mood in ("away", "silent"):
+                self.notes.mood = mood
+                self.pass_seconds(120.0)
+        assert (self.keys, self.others) == ([OWN], [OWN, THEIRS])
+        assert events == []
+
+    def test_few_questions(self) -> None:
+        """While all is well each process asks six times a minute, and writes nothing."""
+        self.notes.asked = self.notes.written = 0
+        self.pass_seconds(60.0)
+        assert (self.notes.asked, self.notes.written) == (2 * 6, 0)
+
+
+class MistakeTests(Case):
+    """The store does what it should not."""
+
+    @pytest.fixture(autouse=True)
+    def _nothing_critical_logged(self) -> None:
+        """Here a mistake is to be logged."""
+
+    def test_asked_again(self) -> None:
+        """A mistake is logged, some times a minute, and does not end it."""
+        self.notes.mood = "broken"
+        self.agree(self.keys)
+        self.pass_seconds(2 * LOOK_EVERY - 1.0)
+        assert [each.type for each in self.flushLoggedErrors()] == [ZeroDivisionError] * 2
+        self.notes.mood = "there"
+        self.pass_seconds(1.0)
+        assert self.kept() == {"key": OWN.hex()}

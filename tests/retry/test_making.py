@@ -158,16 +158,16 @@ class StoreTests(Case):
 class TokenTests(Case):
     """Who understands whose tokens."""
 
-    def told(self, service: RetryService) -> str:
+    def told(self, service: RetryService, sid: str = "CA1") -> str:
         """The token that a call is given which is to come back."""
-        answer = service.answer(failure(), just_now(OWN, HERE, "AC1"))
+        answer = service.answer(failure(sid=sid), just_now(OWN, HERE, "AC1"))
         self.clock.pump([1.0] * 10)
         decision: Decision = self.successResultOf(answer)
         return (decision.url or "").partition("?token=")[2]
 
-    def understands(self, service: RetryService, token: str) -> bool:
+    def understands(self, service: RetryService, token: str, sid: str = "CA1") -> bool:
         try:
-            service.returns.tokens.read(token, sid="CA1")
+            service.returns.tokens.read(token, sid=sid)
         except ValueError:
             return False
         return True
@@ -192,6 +192,25 @@ class TokenTests(Case):
         assert self.understands(other, self.told(one))
         assert self.understands(one, before)
         for knowledge in (knows, knows_too):
+            knowledge.stopService()
+
+    def test_store_that_forgot(self) -> None:
+        """Also after the store came back empty and one of them was restarted, some seconds on."""
+        (one, knows), (_, knows_too) = self.made(TURNS), self.made(TURNS)
+        for knowledge in (knows, knows_too):
+            knowledge.startService()
+        before = self.told(one)
+        knows_too.stopService()
+        self.successResultOf(self.notes.write("continuation", {"key": None}))
+        restarted, knows_again = self.made(TURNS)
+        knows_again.startService()
+        assert not self.understands(restarted, before)
+        self.clock.pump([1.0] * 20)
+        after = [self.told(service, "CA2") for service in (one, restarted)]
+        for service in (one, restarted):
+            assert self.understands(service, before)
+            assert all(self.understands(service, token, "CA2") for token in after)
+        for knowledge in (knows, knows_again):
             knowledge.stopService()
 
 
