@@ -321,7 +321,7 @@ def test_forms_in_file(file: str, name: str | None, value: object) -> None:
         ),
         (
             Sources(environment={"TWILIO_ACCOUNT_SID": "AC1"}),
-            "TWILIO_ACCOUNT_SID is 'AC1', expected AC and 32 hexadecimal digits",
+            "TWILIO_ACCOUNT_SID expected AC and 32 hexadecimal digits",
         ),
         (
             Sources(environment={"PORT": "http"}),
