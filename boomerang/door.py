@@ -73,7 +73,7 @@ class Queue:
         self._left = most
         self._begun = TOP_UP
         self._waiting: deque[tuple[socket.socket, Any]] = deque()
-        self._end = OSError(errno.EAGAIN, "nobody waits")
+        self._end = errno.EAGAIN  # an error itself would keep its frames, and they this
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._listening, name)
@@ -86,7 +86,7 @@ class Queue:
         if self._begun >= (TOP_UP if self._waiting else FEW):
             self._empty()
         if not self._waiting:
-            raise self._end
+            raise OSError(self._end, os.strerror(self._end))
         self._begun += 1
         return self._waiting.popleft()
 
@@ -97,7 +97,7 @@ class Queue:
                 self._waiting.append(self._listening.accept())
                 self._left -= 1
         except OSError as end:
-            self._end = end
+            self._end = end.errno or errno.EAGAIN
 
     def hang_up(self) -> None:
         """Close the connections of those whose turn has not come."""

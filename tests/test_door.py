@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import resource
 import select
 import socket
+import weakref
 from contextlib import ExitStack
 
 import pytest
@@ -259,6 +261,22 @@ def test_queue_is_empty(many: int, looks_again: bool) -> None:
         with pytest.raises(BlockingIOError):
             crowd.accept(1)
         assert crowd.waiting() != looks_again
+
+
+def test_queue_leaves_no_garbage() -> None:
+    """Every turn has a queue of its own, which goes with it, without the garbage collector."""
+    with ExitStack() as stack:
+        crowd = Crowd(stack, most=1000)
+        came = crowd.come(1)
+        assert crowd.accept(1) == came
+        with pytest.raises(BlockingIOError) as raised:
+            crowd.accept(1)
+        del raised
+        gone = weakref.ref(crowd.queue)
+        gc.disable()
+        stack.callback(gc.enable)
+        crowd.queue = Queue(crowd.listening, 1)
+        assert gone() is None
 
 
 def test_queue_is_bounded() -> None:
