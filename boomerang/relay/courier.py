@@ -236,6 +236,7 @@ class Courier(Service):
         The store is asked in any case, and so whether it is there.
         """
         await self._queue.renew(self._holder, self.under_way, lease=self._limits.lease)
+        self._standing.store_answered()
 
     async def _stop(self) -> None:
         if self._looking is not None:  # the store may hang

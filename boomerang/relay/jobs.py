@@ -24,7 +24,7 @@ Job = Callable[[], Coroutine[Deferred[Any], Any, None]]
 class Jobs(Service):
     """Runs each job at its interval (seconds); one that fails is run again the next time.
 
-    What comes of them says whether the store is there.
+    What goes wrong says that the store is away; whether it has answered, a job itself knows.
     """
 
     _log = Logger(namespace="boomerang.relay")
@@ -62,8 +62,8 @@ class Jobs(Service):
         def over(outcome: Failure | None) -> None:
             self._under_way.discard(running)
             if outcome is None:
-                self._standing.store_answered()
-            elif isinstance(outcome.value, StoreUnavailable):
+                return
+            if isinstance(outcome.value, StoreUnavailable):
                 self._standing.store_failed(outcome.value.brief)
             elif outcome.check(TimeoutError):
                 self._standing.store_failed(f"no answer within {PATIENCE:g} s")

@@ -199,6 +199,11 @@ def make_relay(settings: Settings, book: RuleBook, around: RelaySurroundings) ->
         standing=standing,
     )
     delivers = around.nudge is None
+
+    async def recall() -> None:
+        with suppress(StoreUnavailable):  # the notes are not the queue, whose absence is told
+            await signers.recall()
+
     return Relay(
         intaking,
         standing=standing,
@@ -210,7 +215,7 @@ def make_relay(settings: Settings, book: RuleBook, around: RelaySurroundings) ->
                 (courier.renew, lease / 3),
                 (upkeep.look, LOOK_EVERY),
                 (upkeep.sweep, SWEEP_EVERY),
-                (signers.recall, RECALL_EVERY),
+                (recall, RECALL_EVERY),
             ]
             if delivers
             else [(courier.renew, ATTEND_EVERY)],

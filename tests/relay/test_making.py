@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from typing import Any
 
 from prometheus_client import CollectorRegistry
 from twisted.internet.task import Clock
+from twisted.logger import capturedLogs, formatEvent
 
 from boomerang.endpoints.rules import RuleBook
 from boomerang.relay.counts import RelayCounts
-from boomerang.relay.making import ATTEND_EVERY, RelaySurroundings, make_relay
+from boomerang.relay.making import ATTEND_EVERY, Relay, RelaySurroundings, make_relay
 from boomerang.settings import RetrySettings, Settings
 from boomerang.stores.notes_memory import MemoryNotes
 from tests.relay.delivering import FlakyQueue
@@ -65,12 +67,10 @@ def test_stop() -> None:
     assert stopped.called
 
 
-def test_attends() -> None:
-    """A process that delivers nothing still looks whether its store is there, and is back."""
-    clock = Clock()
-    queue: Any = FlakyQueue(clock)
+def made(clock: Clock, queue: Any, *, nudge: Callable[[], None] | None) -> Relay:
+    """A relay on such a clock and queue, without an app and without a key."""
     outbound: Any = None
-    relay = make_relay(
+    return make_relay(
         Settings(),
         RuleBook(RetrySettings(), ()),
         RelaySurroundings(
@@ -82,9 +82,32 @@ def test_attends() -> None:
             holder="two",
             wall_clock=clock.seconds,
             random=lambda: 0.0,
-            nudge=lambda: None,
+            nudge=nudge,
         ),
     )
+
+
+def test_away_once() -> None:
+    """As long as the queue is away, it is away: what asks it nothing does not say otherwise."""
+    clock = Clock()
+    queue: Any = FlakyQueue(clock)
+    relay = made(clock, queue, nudge=None)
+    relay.startService()
+    clock.advance(1)
+    queue.there = False
+    with capturedLogs() as events:
+        clock.pump([0.25] * 120)
+        told = [formatEvent(event) for event in events]
+    assert told == ["the relay's store is away: no store"]
+    relay.stopService()
+    clock.pump([0.25] * 40)
+
+
+def test_attends() -> None:
+    """A process that delivers nothing still looks whether its store is there, and is back."""
+    clock = Clock()
+    queue: Any = FlakyQueue(clock)
+    relay = made(clock, queue, nudge=lambda: None)
     relay.startService()
     clock.advance(ATTEND_EVERY)
     queue.there = False
