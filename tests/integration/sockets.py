@@ -5,7 +5,6 @@ from __future__ import annotations
 import select
 import socket
 import struct
-import time
 from collections.abc import Mapping
 from http.client import HTTPResponse
 from typing import Final
@@ -18,12 +17,11 @@ LIMIT: Final = 15.0
 
 @frozen
 class Reply:
-    """An HTTP answer; the names of headers are in lower case. ``seconds`` from the last sending."""
+    """An HTTP answer; the names of headers are in lower case."""
 
     status: int
     headers: Mapping[str, str]
     body: str
-    seconds: float
 
 
 class Connection:
@@ -35,7 +33,6 @@ class Connection:
         self.send(data)
 
     def send(self, data: bytes) -> None:
-        self._sent_at = time.monotonic()
         self.socket.sendall(data)
 
     def reply(self) -> Reply:
@@ -44,14 +41,12 @@ class Connection:
         answered.register(self.socket, select.POLLIN)
         if not answered.poll(self._within * 1000):
             raise TimeoutError("unanswered")
-        seconds = time.monotonic() - self._sent_at
         response = HTTPResponse(self.socket)
         response.begin()
         return Reply(
             status=response.status,
             headers={name.lower(): value for name, value in response.getheaders()},
             body=response.read().decode(),
-            seconds=seconds,
         )
 
     def is_closed(self) -> bool:

@@ -34,6 +34,10 @@ from boomerang.standin.verbs import Redirect
 LATE: Final = 0.9
 """Seconds that an answer may come after its time on a machine that is busy with other things."""
 
+EARLY: Final = 0.01
+"""Seconds that an answer may come before its time: the kernel, which says since when a request has
+been there, counts in steps of as many."""
+
 _NOWHERE: Final = Webhook("https://app.example.com/")
 """The first address of calls whose beginning is not played."""
 
@@ -170,9 +174,14 @@ class Caller:
         assert answer is not None, self._told
         return answer
 
+    def ending(self) -> Answer | None:
+        """Wait for the end, with an answer or without."""
+        ended: Answer | None = blockon(self._answering)
+        return ended
+
     def is_closed(self) -> bool:
         """Wait for the end; true if there was no answer."""
-        return blockon(self._answering) is None
+        return self.ending() is None
 
     def hang_up(self) -> None:
         """Drop the connection, if it is still there."""
@@ -185,6 +194,12 @@ def answers(callers: Iterable[Caller]) -> list[Answer]:
     ended = [Deferred.fromCoroutine(caller.ended()) for caller in callers]
     found: list[Answer] = blockon(gatherResults(ended, consumeErrors=True))
     return found
+
+
+def untimely(found: Iterable[Answer], wait: float) -> list[float]:
+    """After how many seconds those came that were not held for ``wait``, or were held longer."""
+    seconds = (answer.seconds for answer in found)
+    return [each for each in seconds if not wait - EARLY <= each <= wait + LATE]
 
 
 def unanswered(callers: Iterable[Caller]) -> int:
