@@ -197,7 +197,7 @@ def test_errors_that_come_again(daemon: Daemon) -> None:
 
 def test_everybody_fails_in_the_same_second(daemon: Daemon) -> None:
     """When all calls of an app fail at once, each is sent back, and none comes much later."""
-    failed = [FailedCall(error_url="https://asleep.example.com/voice") for _ in range(500)]
+    failed = [FailedCall(error_url="https://asleep.example.com/voice") for _ in range(200)]
 
     found = daemon.rescue_all(failed)
 
