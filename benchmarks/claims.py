@@ -31,7 +31,9 @@ async def _claim_all(claims: ClaimStore, numbers: Iterator[int]) -> None:
 
 def _failure(number: int) -> Failure:
     identity, call = (_digest(f"{kind}{number}") for kind in ("identity", "call"))
-    return Failure(identity=identity, call=call, wait=_WAIT, window=WINDOW, attempts=1)
+    return Failure(
+        identity=identity, call=call, wait=_WAIT, window=WINDOW, call_window=WINDOW, attempts=1
+    )
 
 
 def _digest(text: str) -> str:

@@ -158,10 +158,10 @@ def test_refused(text: str, reason: str) -> None:
 
 
 def test_longest() -> None:
-    """An address may have 8000 characters, and not one more."""
+    """An address may have 16,000 characters, and not one more."""
     longest = "http://a/".ljust(LONGEST_URL, "x")
     assert parse_url(longest).path == longest.removeprefix("http://a")
-    with pytest.raises(BadUrl, match=r"^is longer than 8000 characters$"):
+    with pytest.raises(BadUrl, match=r"^is longer than 16000 characters$"):
         parse_url(f"{longest}x")
 
 

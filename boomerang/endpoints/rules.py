@@ -34,7 +34,8 @@ class EndpointRules:
 
     ``name`` is one of a bounded set, fit for a metric's label. ``retry`` says whether there are
     second chances at all, ``codes`` which errors get one (none named: all that it may help).
-    ``hold_limit`` is 0 where nothing is held longer than ``wait``.
+    ``hold_limit`` is 0 where nothing is held longer than ``wait``. ``rounds`` are counted for
+    ``call_window`` seconds, be it this endpoint's requests of a call that fail or another's.
     """
 
     name: str
@@ -44,6 +45,7 @@ class EndpointRules:
     window: float
     attempts: int
     rounds: int
+    call_window: float
     method: str
     codes: frozenset[str]
     probe: str | None = field(repr=lambda probe: repr(probe and without_secrets(probe)))
@@ -73,6 +75,7 @@ def rules_for(endpoint: Endpoint | None, retry: RetrySettings) -> EndpointRules:
         mode=endpoint.mode if endpoint else "sync",
         retry=endpoint.retry if endpoint else True,
         rounds=retry.rounds,
+        call_window=retry.window,
         codes=frozenset(chosen(endpoint, retry, "codes")),
         fallback=Fallback(
             voice=own.voice or general.voice, messaging=own.messaging or general.messaging

@@ -173,22 +173,20 @@ def last_resort(rules: EndpointRules, *, attempt: int, reason: str) -> Decision:
     return Decision(kind=Kind.GIVE_UP, attempt=attempt, reason=reason, endpoint=rules.name)
 
 
-def decide(
-    failed: FailedRequest, claim: Claim, *, not_counted: str, rules: EndpointRules
-) -> Decision:
+def decide(failed: FailedRequest, claim: Claim, *, hopeless: str, rules: EndpointRules) -> Decision:
     """What to answer, once the store has said how often this failed.
 
-    ``not_counted`` is the reason why it gets no second chance however often it failed (`CODE`,
+    ``hopeless`` is the reason why it gets no second chance however often it failed (`CODE`,
     `ENDPOINT`, `DEAD`), empty where the count decides. A call that has used up its rounds is
     offered its last resort once more; if that leads here again, nothing is left but to end it.
     """
-    attempt = 0 if not_counted else claim.attempt
+    attempt = 0 if hopeless else claim.attempt
     if claim.round > rules.rounds + 1:
         return last_resort(rules, attempt=attempt, reason="rounds")
     if claim.round == rules.rounds + 1:
         return give_up(failed, rules, attempt=attempt, reason="rounds")
-    if not_counted:
-        return give_up(failed, rules, attempt=attempt, reason=not_counted)
+    if hopeless:
+        return give_up(failed, rules, attempt=attempt, reason=hopeless)
     if attempt > rules.attempts:
         return give_up(failed, rules, attempt=attempt, reason="repeated")
     return second_chance(failed, rules, attempt=attempt)

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from hashlib import blake2b
 from typing import Final
-from urllib.parse import parse_qsl
+from urllib.parse import parse_qsl, unquote_to_bytes
 
 from boomerang.urls import BadUrl, WebUrl, parse_url, without_fragment
 from boomerang.values import quick_frozen
@@ -19,6 +19,11 @@ _SIDS: Final = ("AccountSid", "CallSid", *_MESSAGE_SIDS)
 _OPTIONS: Final = frozenset({"FallbackUrl", "FallbackMethod", "Method"})
 _FROM_TWILIO: Final = frozenset({"ErrorCode", "ErrorUrl", *_SIDS})
 _LONGEST_SID: Final = 256
+
+_CHANGING: Final = frozenset(
+    {"CallDuration", "CallStatus", "Duration", "SequenceNumber", "Timestamp"}
+)
+"""Parameters of Twilio's that do not stay the same during a call."""
 
 
 class BadRequest(ValueError):
@@ -82,7 +87,7 @@ def parse_failed_request(twilio: Pairs, options: Pairs) -> FailedRequest:
         if name in given:
             _refuse_strange_sid(name, given[name])
     seen_url = _without_twilios_own_query(error, sid=sid, account_sid=account_sid, twilio=twilio)
-    fallback = target("FallbackUrl", chosen["FallbackUrl"]) if "FallbackUrl" in chosen else None
+    fallback = _fallback(chosen["FallbackUrl"]) if "FallbackUrl" in chosen else None
     fallback_method = _method("FallbackMethod", chosen.get("FallbackMethod")) or "GET"
     method = _method("Method", chosen.get("Method"))
     call, identity = _digests(account_sid, sid, seen_url) if sid else (None, _digest(seen_url))
@@ -124,9 +129,9 @@ def _product_and_sid(given: Mapping[str, str]) -> tuple[str, str]:
     messages = {given[name] for name in _MESSAGE_SIDS if given.get(name)}
     if len(messages) > 1:
         raise BadRequest("MessageSid, SmsSid and SmsMessageSid contradict each other")
-    if call and messages:
+    if call and (given.get("MessageSid") or given.get("SmsMessageSid")):
         raise BadRequest("CallSid and MessageSid contradict each other: is it a call or a message?")
-    if call:
+    if call:  # a call that has sent a text, by TwiML's <Sms>, names that as SmsSid
         return "voice", call
     if messages:
         return "messaging", messages.pop()
@@ -147,6 +152,14 @@ def target(name: str, url: str) -> Target:
         raise BadRequest(f"{name} {error}") from None
 
 
+def _fallback(url: str) -> Target:
+    """The address to apologise with, as it can be sent.
+
+    Who writes it into the query of another without a second encoding has spaces in it here.
+    """
+    return target("FallbackUrl", url.replace(" ", "%20"))
+
+
 def _method(name: str, value: str | None) -> str | None:
     if value is None:
         return None
@@ -162,7 +175,8 @@ def _without_twilios_own_query(error: Target, *, sid: str, account_sid: str, twi
     Whether the ErrorUrl of a webhook with method GET ends in the parameters that Twilio appended
     is not documented. Some of those change during a call (CallStatus), and would make a new
     identity of each failure. So where the query repeats this request's own AccountSid and SID,
-    the parameters that this request carries itself are left out of account.
+    the parameters that this request carries itself are left out of account: those with the same
+    value, and those that change.
     """
     url = without_fragment(error.url)
     if not (sid and account_sid and sid in error.parts.query and account_sid in error.parts.query):
@@ -171,8 +185,10 @@ def _without_twilios_own_query(error: Target, *, sid: str, account_sid: str, twi
     values = {value for _, value in query}
     if sid not in values or account_sid not in values:
         return url
-    own = {name for name, _ in twilio} - _OPTIONS
-    return repr((url.partition("?")[0], [pair for pair in query if pair[0] not in own]))
+    own = {pair for pair in twilio if pair[0] not in _OPTIONS}
+    changing = _CHANGING & {name for name, _ in own}
+    kept = [pair for pair in query if pair not in own and pair[0] not in changing]
+    return repr((url.partition("?")[0], kept))
 
 
 def _digests(account_sid: str, sid: str, url: str) -> tuple[str, str]:
@@ -195,13 +211,23 @@ def _begun(text: str) -> blake2b:
 def is_same_address(failed: Target, other: Target) -> bool:
     """Whether the URL that failed is the other one, fragments and Twilio's additions aside.
 
-    Twilio may append its own parameters to the query of a GET (undocumented for ErrorUrl), so a
-    query that begins with the other's and goes on with an AccountSid counts as the same.
+    Characters may be written as escapes in one of them, and as themselves in the other. Twilio may
+    append its own parameters to the query of a GET (undocumented for ErrorUrl), so a query that
+    begins with the other's and goes on with an AccountSid counts as the same.
     """
     one, two = failed.parts, other.parts
-    if (one.scheme, one.origin, one.path) != (two.scheme, two.origin, two.path):
+    if (one.scheme, one.origin) != (two.scheme, two.origin):
+        return False
+    if one.path != two.path and unquote_to_bytes(one.path) != unquote_to_bytes(two.path):
         return False
     if one.query == two.query:
         return True
-    lead = f"{two.query}&" if two.query else ""
-    return one.query.startswith(lead) and "AccountSid=" in one.query[len(lead) :]
+    query, lead = _plain(one.query), _plain(two.query)
+    if query == lead:
+        return True
+    lead += b"&" if lead else b""
+    return query.startswith(lead) and b"AccountSid=" in query[len(lead) :]
+
+
+def _plain(query: str) -> bytes:
+    return unquote_to_bytes(query.replace("+", " "))

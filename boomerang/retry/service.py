@@ -31,7 +31,7 @@ from boomerang.retry.policy import (
 )
 from boomerang.retry.request import FailedRequest
 from boomerang.stores.failsafe import FailsafeStore, SafeClaim
-from boomerang.stores.interfaces import Claim, Failure, Marked
+from boomerang.stores.interfaces import Failure, Marked
 from boomerang.values import quick_frozen
 
 NOT_HELD: Final = Held(seconds=0.0, overshoot=0.0, early=False)
@@ -109,12 +109,12 @@ class RetryService:
         decision = decide_without_state(failed, arrival.own_origins, rules, last_resorts)
         if decision is not None:
             return succeed(self._decided(NOT_HELD, failed, decision, degraded=False))
-        not_counted = self._why_not(failed, rules)
+        hopeless = self._hopeless(failed, rules)
         plan = plan_hold(failed, rules, room=self.hold.room(arrival.party))
         if plan.limit > 0:
             plan = plan.shorter_by(arrival.waited())
-        claimed = self._claim(failed, rules, plan, not_counted)
-        return claimed.addCallback(self._claimed, failed, rules, plan, not_counted, arrival)
+        claimed = self._claim(failed, rules, plan, hopeless)
+        return claimed.addCallback(self._claimed, failed, rules, plan, hopeless, arrival)
 
     def come_back(self, continuation: Continuation, arrival: Arrival) -> Deferred[Decision]:
         """Hold a call further that was told to come back and has come, or send it on."""
@@ -129,7 +129,7 @@ class RetryService:
         decided = self._hold(case, arrival, greeted=True)
         return decided if isinstance(decided, Deferred) else succeed(decided)
 
-    def _why_not(self, failed: FailedRequest, rules: EndpointRules) -> str:
+    def _hopeless(self, failed: FailedRequest, rules: EndpointRules) -> str:
         """Why the failure gets no second chance, empty if it may get one."""
         if not is_worth_it(failed, rules):
             return CODE if rules.retry else ENDPOINT
@@ -138,19 +138,19 @@ class RetryService:
         return ""
 
     def _claim(
-        self, failed: FailedRequest, rules: EndpointRules, plan: HoldPlan, not_counted: str
+        self, failed: FailedRequest, rules: EndpointRules, plan: HoldPlan, hopeless: str
     ) -> Deferred[SafeClaim]:
         """Count the failure.
 
-        That of a dead app is counted too, though not held: it may be the end of a second chance
-        that another process gave, and would take for a success otherwise.
+        What repeating cannot help is counted if it has had a second chance: that may have been
+        given by another process, which would take it for a success otherwise.
         """
-        dead = not_counted == DEAD
-        identity = failed.identity if dead or not not_counted else None
-        wait, attempts = (0.0, 0) if dead else (plan.limit, rules.attempts)
-        failure = Failure(identity, failed.call, wait, rules.window, attempts)
-        if failure.identity is None and failure.call is None:
-            return succeed(SafeClaim(Claim(attempt=0, hold=0.0, round=0), degraded=False))
+        wait, attempts = (0.0, 0) if hopeless else (plan.limit, rules.attempts)
+        only_again = hopeless in (CODE, ENDPOINT)
+        window, call_window = rules.window, rules.call_window
+        failure = Failure(
+            failed.identity, failed.call, wait, window, call_window, attempts, only_again
+        )
         return self.store.claim(failure)
 
     def _claimed(
@@ -159,13 +159,13 @@ class RetryService:
         failed: FailedRequest,
         rules: EndpointRules,
         plan: HoldPlan,
-        not_counted: str,
+        hopeless: str,
         arrival: Arrival,
     ) -> Decision | Deferred[Decision]:
         claim = claimed.claim
         had_chance = claim.attempt <= rules.attempts + 1
         self.outcomes.failed_again(failed, rules, after=claim.after if had_chance else None)
-        decision = decide(failed, claim, not_counted=not_counted, rules=rules)
+        decision = decide(failed, claim, hopeless=hopeless, rules=rules)
         if decision.kind is not Kind.RETRY:
             return self._decided(NOT_HELD, failed, decision, degraded=claimed.degraded)
         left = plan.seen_at(claim.hold)

@@ -263,10 +263,21 @@ def _listen_string(item: object) -> str:
     if kind != "systemd":  # which can be understood by the process alone that got the sockets
         try:
             serverFromString(None, item)
+            _check_port(item)
         except Exception as error:  # each parser fails in its own way
             reason = str(error) or type(error).__name__
             raise ValueError(f"endpoint strings like tcp:8080 ({reason})") from None
     return item
+
+
+def _check_port(endpoint: str) -> None:
+    """Refuse a port that does not exist, which Twisted finds out when it listens."""
+    kind, *fields = endpoint.split(":")
+    if kind in ("tcp", "tcp6", "ssl"):
+        named = (each.removeprefix("port=") for each in fields if each.startswith("port="))
+        port = next(named, fields[0])
+        if not 0 <= int(port) < 65536:
+            raise ValueError("there is no such port")
 
 
 def items_of(value: object) -> list[object]:

@@ -16,26 +16,31 @@ from boomerang.values import quick_frozen
 class Failure:
     """A failure to be counted; the names are digests (see `boomerang.retry.request`).
 
-    ``identity`` is `None` when only the call's rounds are to be counted, ``call`` is `None` when
-    the request named no call or message. ``wait`` is how long this failure will be held (seconds),
-    ``window`` how long it is remembered (seconds), ``attempts`` how many failures are held at all.
+    ``call`` is `None` when the request named no call or message. ``wait`` is how long this failure
+    will be held (seconds), ``attempts`` how many failures are held at all. ``window`` is how long
+    it is remembered (seconds), and ``call_window`` how long the call's rounds are, which is the
+    same for all failures. With ``only_again`` the first failure of an identity is not counted, only
+    what comes after one that was; the call's rounds are counted in any case.
     """
 
-    identity: str | None
+    identity: str
     call: str | None
     wait: float
     window: float
+    call_window: float
     attempts: int
+    only_again: bool = False
 
 
 @quick_frozen
 class Claim:
     """What a store knows of a failure after counting it.
 
-    ``attempt``: 1 for the first failure of this identity within the window; Twilio's own repeat
-    of a request that is still held has the number of the one it repeats. ``hold``: seconds from
-    now to the release instant. ``round``: how many failures the call has had within the window.
-    ``after``: seconds since the hold of the attempt before ended, `None` for the first.
+    ``attempt``: 1 for the first failure of this identity within the window, 0 for one that is not
+    counted; Twilio's own repeat of a request that is still held has the number of the one it
+    repeats. ``hold``: seconds from now to the release instant. ``round``: how many failures the
+    call has had within its window. ``after``: seconds since the hold of the attempt before ended,
+    `None` for the first.
     """
 
     attempt: int

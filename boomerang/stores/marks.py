@@ -33,10 +33,10 @@ def count_failure(
     """
     after = None
     identity = identity and _valid(identity, now=now, window=failure.window)
-    call = call and _valid(call, now=now, window=failure.window)
-    if failure.identity is not None:
-        if identity is not None and identity.release_at > now:
-            return identity, call, _claim(identity, call, now)
+    call = call and _valid(call, now=now, window=failure.call_window)
+    if identity is not None and identity.release_at > now:
+        return identity, call, _claim(identity, call, now)
+    if identity is not None or not failure.only_again:
         count = 1 if identity is None else identity.count + 1
         after = None if identity is None else now - identity.release_at
         release_at = now + failure.wait if count <= failure.attempts else now
@@ -44,7 +44,7 @@ def count_failure(
         identity = Mark(count, release_at, expires_at)
     if failure.call is not None:
         count = 1 if call is None else call.count + 1
-        expires_at = now + failure.window if call is None else call.expires_at
+        expires_at = now + failure.call_window if call is None else call.expires_at
         call = Mark(count, now, expires_at)
     return identity, call, _claim(identity, call, now, after)
 

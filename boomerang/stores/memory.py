@@ -39,9 +39,9 @@ class MemoryStore:
         """Count a failure without the ceremony of a Deferred."""
         now = self._clock.seconds()
         marks = self._marks
-        before = (marks.get(failure.identity or ""), marks.get(failure.call or ""))
+        before = (marks.get(failure.identity), marks.get(failure.call or ""))
         identity, call, claim = count_failure(failure, identity=before[0], call=before[1], now=now)
-        if identity is not None and failure.identity is not None and identity is not before[0]:
+        if identity is not None and identity is not before[0]:
             self._put(failure.identity, identity)
         if call is not None and failure.call is not None and call is not before[1]:
             self._put(failure.call, call)

@@ -30,13 +30,16 @@ class RedisStore:
         return self._commands.connection.open()
 
     def claim(self, failure: Failure) -> Deferred[Claim]:
-        keys, which = [], "call"
-        if failure.identity is not None:
-            keys.append(self._identity_key(failure.identity, failure.call))
-            which = "identity" if failure.call is None else "both"
+        keys = [self._identity_key(failure.identity, failure.call)]
         if failure.call is not None:
             keys.append(f"{self._prefix}{{{failure.call}}}")
-        arguments = (_ms(failure.wait), max(1, _ms(failure.window)), failure.attempts, which)
+        arguments = (
+            _ms(failure.wait),
+            max(1, _ms(failure.window)),
+            max(1, _ms(failure.call_window)),
+            failure.attempts,
+            int(failure.only_again),
+        )
         return self._commands.run(_CLAIM, keys, *arguments, read=_as_claim)
 
     def release(self, marked: Sequence[Marked]) -> Deferred[None]:

@@ -147,7 +147,15 @@ def _earlier(failure: Failure, seconds: float) -> Failure:
     if failure.wait <= 0:
         return failure
     wait = max(0.0, failure.wait - seconds)
-    return Failure(failure.identity, failure.call, wait, failure.window, failure.attempts)
+    return Failure(
+        failure.identity,
+        failure.call,
+        wait,
+        failure.window,
+        failure.call_window,
+        failure.attempts,
+        failure.only_again,
+    )
 
 
 def _later(claim: Claim, seconds: float) -> Claim:

@@ -71,7 +71,7 @@ class SqliteMarks:
 def _count_one(
     failure: Failure, marks: dict[str, Mark], changed: dict[str, Mark], now: float
 ) -> Claim:
-    before = (marks.get(failure.identity or ""), marks.get(failure.call or ""))
+    before = (marks.get(failure.identity), marks.get(failure.call or ""))
     identity, call, claim = count_failure(failure, identity=before[0], call=before[1], now=now)
     for name, mark, old in (
         (failure.identity, identity, before[0]),

@@ -5,12 +5,15 @@ from __future__ import annotations
 from typing import Final
 
 LONGEST_BODY: Final = 65536
-LONGEST_HEAD: Final = 16384
+LONGEST_HEAD: Final = 65536
+"""As long as a body: what Twilio sends by GET is in the head, texts and ErrorUrl included."""
+
 MOST_HEADER_LINES: Final = 100
 """The request line and the empty line included."""
 
-MOST_AHEAD: Final = 16384
-"""Bytes that are read of what is sent behind a request before that has been answered."""
+MOST_AHEAD: Final = LONGEST_HEAD
+"""Bytes that are read of what is sent behind a request before that has been answered; what comes
+then may be no more than a head."""
 
 MOST_BEHIND: Final = 262_144
 """Bytes of a stream that wait for a client which does not read, beside what its socket takes."""

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from base64 import b64decode
+from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from ipaddress import ip_address, ip_network
 from typing import Final
+from urllib.parse import quote
 
 from attrs import frozen
 
 from boomerang.relay.resign import Signer
 from boomerang.retry.request import FailedRequest, Target
-from boomerang.urls import BadUrl, host_allowed, parse_url
+from boomerang.urls import DEFAULT_PORTS, BadUrl, host_allowed, parse_url
 from boomerang.web.reply import Refused
 from boomerang.web.request import GuardedRequest
 from boomerang.web.signature import SETTINGS, SIGNATURE, Keys, Signed, signer_of
@@ -38,6 +40,9 @@ class Trust:
         if not self.keys:
             return None
         bases = (self.public_url,) if self.public_url else _bases(host_header(request))
+        login = request.single(b"authorization")
+        if login:
+            bases = (*_with_login(bases, login), *bases)
         target = request.uri.decode("utf-8", "surrogateescape")
         signature, settings = request.single(_SIGNATURE), request.single(_SETTINGS)
         signed = Signed(bases, target, form, body, signature, settings)
@@ -79,9 +84,13 @@ class Trust:
         return neighbourhood(getattr(request.getClientAddress(), "host", None) or "")
 
     def own_origins(self, request: GuardedRequest) -> frozenset[tuple[str, int]]:
-        """The addresses by which this host is known: ``public_url``, else what was asked for."""
-        bases = (self.public_url,) if self.public_url else _bases(host_header(request))
-        return _origins(bases)
+        """The addresses by which this host is known: ``public_url``, else what was asked for.
+
+        Behind the usual port of the one scheme and of the other there is the same host.
+        """
+        if self.public_url is None:
+            return _origins(_bases(host_header(request)))
+        return _origins((self.public_url, *_twins(self.public_url)))
 
     def own_address(self, request: GuardedRequest) -> str | None:
         """Scheme and host by which Twilio reaches this host again: ``public_url``, else a guess.
@@ -118,6 +127,31 @@ def neighbourhood(host: str) -> str:
 def _bases(host: str) -> tuple[str, ...]:
     """Without ``public_url``: the host as asked for; TLS may have ended before us, or not."""
     return (f"https://{host}", f"http://{host}") if host else ()
+
+
+def _with_login(bases: Sequence[str], header: str) -> Iterator[str]:
+    """The addresses with the name and password that were sent (RFC 7617), as they may be signed.
+
+    Twilio takes them from the URL that it was given, where they may be escaped.
+    """
+    scheme, _, sent = header.partition(" ")
+    if scheme.lower() != "basic":
+        return
+    try:
+        login = b64decode(sent, validate=True).decode()
+    except ValueError:
+        return
+    name, _, password = login.partition(":")
+    escaped = f"{quote(name, safe='')}:{quote(password, safe='')}"
+    for spelling in dict.fromkeys((login, escaped)):
+        yield from (base.replace("://", f"://{spelling}@", 1) for base in bases)
+
+
+@lru_cache(maxsize=16)
+def _twins(base: str) -> tuple[str, ...]:
+    """The same host by the other scheme, if both have their usual ports."""
+    url = parse_url(base)
+    return _bases(url.host) if url.port == DEFAULT_PORTS[url.scheme] else ()
 
 
 @lru_cache(maxsize=256)

@@ -148,7 +148,7 @@ def test_by_name(target: str, url: str) -> None:
         ("/relay?Url=app.example.com", "Url is not an absolute"),
         ("/relay?Url=ftp://app.example.com", "Url is not an absolute"),
         ("/relay?Url=https://app.example.com/%00", "control characters"),
-        (relay("https://app.example.com/" + "x" * 8000), "longer than"),
+        (relay("https://app.example.com/" + "x" * 16000), "longer than"),
         ("/relay/other/calls/1", "no endpoint of that name"),
         ("/relay/voice/voice", "no endpoint of that name with mode async"),
         ("/relay/any-host/any/1", "not one host alone"),

@@ -228,12 +228,16 @@ class OtherProcessTests(Case):
         one, other = self.make(store), self.make(store)
         for sid in ("CA1", "CA2"):
             failed = failure(sid)
-            claimed = Failure(failed.identity, failed.call, wait=0.0, window=900.0, attempts=1)
+            claimed = Failure(
+                failed.identity, failed.call, wait=0.0, window=900.0, call_window=900.0, attempts=1
+            )
             self.successResultOf(store.claim(claimed))
             one.given(failed, RULES, attempt=1)
         self.pass_seconds(3.0)
         failed = failure("CA2")
-        again = Failure(failed.identity, failed.call, wait=0.0, window=900.0, attempts=1)
+        again = Failure(
+            failed.identity, failed.call, wait=0.0, window=900.0, call_window=900.0, attempts=1
+        )
         claim = self.successResultOf(store.claim(again))
         assert claim.after == 3.0
         other.failed_again(failed, RULES, after=claim.after)

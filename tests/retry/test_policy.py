@@ -210,7 +210,7 @@ def test_nowhere() -> None:
 def test_second_chance(options: tuple[tuple[str, str], ...], method: str) -> None:
     """The first failure sends the call back to the very URL that failed, by POST unless told."""
     url = f"{APP}?x=1&y=%32#rt=5000"
-    decision = decide(failure(url, *options), claim(), not_counted="", rules=RULES)
+    decision = decide(failure(url, *options), claim(), hopeless="", rules=RULES)
     assert decision == Decision(Kind.RETRY, 1, "", url=url, method=method)
 
 
@@ -226,7 +226,7 @@ def test_second_chance(options: tuple[tuple[str, str], ...], method: str) -> Non
 )
 def test_attempts(attempts: int, attempt: int, retried: bool) -> None:
     """A failed request has so many second chances, and then none."""
-    decision = decide(failure(), claim(attempt), not_counted="", rules=ruled(attempts=attempts))
+    decision = decide(failure(), claim(attempt), hopeless="", rules=ruled(attempts=attempts))
     if retried:
         assert decision == Decision(Kind.RETRY, attempt, "", url=APP)
     else:
@@ -234,7 +234,7 @@ def test_attempts(attempts: int, attempt: int, retried: bool) -> None:
 
 
 @pytest.mark.parametrize(
-    ("claimed", "not_counted", "reason", "attempt"),
+    ("claimed", "hopeless", "reason", "attempt"),
     [
         (claim(2, round=2), "", "repeated", 2),
         (claim(1, round=11), "", "rounds", 1),
@@ -249,15 +249,15 @@ def test_attempts(attempts: int, attempt: int, retried: bool) -> None:
         (claim(1, round=11), DEAD, "rounds", 0),
     ],
 )
-def test_giving_up(claimed: Claim, not_counted: str, reason: str, attempt: int) -> None:
+def test_giving_up(claimed: Claim, hopeless: str, reason: str, attempt: int) -> None:
     """What gets no second chance gets the FallbackUrl by its method, else Twilio's own message."""
-    decision = decide(failure(), claimed, not_counted=not_counted, rules=RULES)
+    decision = decide(failure(), claimed, hopeless=hopeless, rules=RULES)
     assert decision == gives_up(reason, attempt=attempt)
     options = [("FallbackUrl", SORRY)]
-    decision = decide(failure(APP, *options), claimed, not_counted=not_counted, rules=RULES)
+    decision = decide(failure(APP, *options), claimed, hopeless=hopeless, rules=RULES)
     assert decision == falls_back(reason, attempt=attempt)
     options.append(("FallbackMethod", "POST"))
-    decision = decide(failure(APP, *options), claimed, not_counted=not_counted, rules=RULES)
+    decision = decide(failure(APP, *options), claimed, hopeless=hopeless, rules=RULES)
     assert decision == falls_back(reason, attempt=attempt, method="POST")
 
 
@@ -275,14 +275,14 @@ def test_giving_up(claimed: Claim, not_counted: str, reason: str, attempt: int) 
 def test_rounds(round: int, kind: Kind) -> None:
     """A call has ten rounds, its FallbackUrl in the eleventh, and ends in the twelfth."""
     failed = failure(APP, ("FallbackUrl", SORRY))
-    assert decide(failed, claim(round=round), not_counted="", rules=RULES).kind is kind
+    assert decide(failed, claim(round=round), hopeless="", rules=RULES).kind is kind
 
 
-@pytest.mark.parametrize(("not_counted", "attempt"), [("", 1), (CODE, 0), (DEAD, 0), (ENDPOINT, 0)])
-def test_end_of_rounds(not_counted: str, attempt: int) -> None:
+@pytest.mark.parametrize(("hopeless", "attempt"), [("", 1), (CODE, 0), (DEAD, 0), (ENDPOINT, 0)])
+def test_end_of_rounds(hopeless: str, attempt: int) -> None:
     """Beyond its rounds a call is sent nowhere, whatever failed, and the reason says so."""
     failed = failure(APP, ("FallbackUrl", SORRY))
-    decision = decide(failed, claim(1, round=12), not_counted=not_counted, rules=RULES)
+    decision = decide(failed, claim(1, round=12), hopeless=hopeless, rules=RULES)
     assert decision == gives_up("rounds", attempt=attempt)
 
 
@@ -291,10 +291,10 @@ def test_names() -> None:
     rules = attrs.evolve(RULES, name="menu", fallback=Fallback(voice=APOLOGY, messaging=AWAY))
     text = failure(sid="MessageSid")
     decisions = [
-        decide(failure(), claim(1), not_counted="", rules=rules),
-        decide(failure(), claim(2), not_counted="", rules=rules),
-        decide(text, claim(2), not_counted="", rules=rules),
-        decide(failure(), claim(2, round=12), not_counted="", rules=rules),
+        decide(failure(), claim(1), hopeless="", rules=rules),
+        decide(failure(), claim(2), hopeless="", rules=rules),
+        decide(text, claim(2), hopeless="", rules=rules),
+        decide(failure(), claim(2, round=12), hopeless="", rules=rules),
         decide_without_state(failure(OWN_URL), OWN, rules),
     ]
     assert [each and (each.kind.value, each.endpoint) for each in decisions] == [
@@ -337,7 +337,7 @@ def test_method(
 ) -> None:
     """The method of the second chance is the endpoint's, unless the request has one."""
     rules = ruled(**settings)
-    assert decide(failure(APP, *options), claim(), not_counted="", rules=rules).method == method
+    assert decide(failure(APP, *options), claim(), hopeless="", rules=rules).method == method
 
 
 APOLOGY = Document(b"<Response><Say>Sorry.</Say></Response>")
@@ -443,7 +443,7 @@ def test_everything_fails(
         decision = decide_without_state(failed, OWN, rules, resorts)
         if decision is None:
             counted += 1
-            decision = decide(failed, claim(counted, round=counted), not_counted="", rules=rules)
+            decision = decide(failed, claim(counted, round=counted), hopeless="", rules=rules)
         steps.append(decision.kind)
         failing = decision.url or ""
     assert steps[-1] in (Kind.GIVE_UP, Kind.APOLOGY)
@@ -452,7 +452,7 @@ def test_everything_fails(
 
 def test_coming_back() -> None:
     """A second chance that is still to come: the same decision, to this host again, by POST."""
-    chance = decide(failure(APP, ("Method", "GET")), claim(), not_counted="", rules=RULES)
+    chance = decide(failure(APP, ("Method", "GET")), claim(), hopeless="", rules=RULES)
     url = "https://boomerang.example.com/retry/continue?token=x"
     assert come_back(chance, url) == attrs.evolve(chance, kind=Kind.HOLD, url=url, method="POST")
 

@@ -218,13 +218,10 @@ class PointlessTests(Case):
         assert self.held(failure()) == SECOND_CHANCE
 
     def test_without_sid(self) -> None:
-        """Without a SID the store need not be asked at all."""
-        store = Scripted([])
-        self.use(store)
-        assert self.answered(failure(code="12100", sid="")) == Decision(
-            Kind.GIVE_UP, 0, "code", url=None
-        )
-        assert store.asked == []
+        """Without a SID, and so without rounds, it is the same."""
+        given_up = Decision(Kind.GIVE_UP, 0, "code", url=None)
+        for _ in range(20):
+            assert self.answered(failure(code="12100", sid="")) == given_up
 
     def test_rounds(self) -> None:
         """Such failures count among the call's rounds: no loop without end."""
@@ -395,7 +392,9 @@ class StoreTests(Case):
         self.use(store)
         failed = failure()
         self.answered(failed)
-        expected = Failure(failed.identity, failed.call, wait=8.0, window=900.0, attempts=1)
+        expected = Failure(
+            failed.identity, failed.call, wait=8.0, window=900.0, call_window=900.0, attempts=1
+        )
         assert store.asked == [expected]
 
     def test_nothing_to_tell(self) -> None:
@@ -407,12 +406,20 @@ class StoreTests(Case):
         assert store.released == []
 
     def test_asked_for_rounds(self) -> None:
-        """Where repeating cannot help, the call's rounds alone are claimed."""
+        """Where repeating cannot help, a first failure counts for the call's rounds alone."""
         store = Scripted([succeed(Claim(attempt=0, hold=0.0, round=1))])
         self.use(store)
         failed = failure(code="12100")
         self.answered(failed)
-        expected = Failure(None, failed.call, wait=8.0, window=900.0, attempts=1)
+        expected = Failure(
+            failed.identity,
+            failed.call,
+            wait=0.0,
+            window=900.0,
+            call_window=900.0,
+            attempts=0,
+            only_again=True,
+        )
         assert store.asked == [expected]
 
     def test_claimed_before_the_wait(self) -> None:

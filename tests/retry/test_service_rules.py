@@ -58,6 +58,13 @@ class EndpointTests(Case):
         self.pass_seconds(52.0)
         assert self.held(failure(MENU)).kind is Kind.RETRY
 
+    def test_rounds_of_several_endpoints(self) -> None:
+        """A call's rounds go on, whatever the windows of the endpoints that it fails at."""
+        self.use(endpoints=[menu(window=60.0)], rounds=3, wait=0.0)
+        asked = [f"{MENU}/1", MENU, f"{MENU}/2", f"{MENU}/3"]
+        decided = [self.answered(failure(url)) for url in asked]
+        assert [each.reason for each in decided] == ["", "", "", "rounds"]
+
     def test_own_attempts(self) -> None:
         """And attempts."""
         self.use(endpoints=[menu(attempts=2)])
@@ -338,6 +345,17 @@ class OutcomeTests(Case):
         self.held(failure())
         self.pass_seconds(1.0)
         assert self.successResultOf(other.ask(failure())).attempt == 2
+        self.pass_seconds(40.0)
+        assert (self.outcomes(), self.outcomes(other)) == ([0, 0], [0, 1])
+
+    def test_other_error_in_two_processes(self) -> None:
+        """Nor does it if that is an error which no repetition mends."""
+        store = MemoryStore(self.clock)
+        self.use(store)
+        other = Process(self.clock, store)
+        self.held(failure())
+        self.pass_seconds(1.0)
+        assert self.successResultOf(other.ask(failure(code="12100"))).reason == "code"
         self.pass_seconds(40.0)
         assert (self.outcomes(), self.outcomes(other)) == ([0, 0], [0, 1])
 

@@ -329,6 +329,15 @@ def test_forms_in_file(file: str, name: str | None, value: object) -> None:
             " (invalid literal for int() with base 10: 'http')",
         ),
         (
+            Sources(environment={"PORT": "65536"}),
+            "PORT is 'tcp:65536', expected endpoint strings like tcp:8080 (there is no such port)",
+        ),
+        (
+            Sources(options={"listen": ["tcp:interface=127.0.0.1:port=-1"]}),
+            "--listen is ['tcp:interface=127.0.0.1:port=-1'], expected endpoint strings like"
+            " tcp:8080 (there is no such port)",
+        ),
+        (
             Sources(options={"workers": "65"}),
             "--workers is '65', expected a whole number from 1 to 64",
         ),

@@ -37,7 +37,9 @@ SLOT: Final = slot_of("{c0}")
 
 
 def failure(call: str = "c0", *, wait: float = 0.0) -> Failure:
-    return Failure(identity=f"i-{call}", call=call, wait=wait, window=600, attempts=1)
+    return Failure(
+        identity=f"i-{call}", call=call, wait=wait, window=600, call_window=600, attempts=1
+    )
 
 
 @pytest.fixture(scope="module")
@@ -204,9 +206,7 @@ async def test_moving(steady: RedisCluster) -> None:
         target = another(steady, SLOT)
         steady.begin_to_move(SLOT, target)
         assert await store.attempts([Marked("i-c0", "c0"), Marked("other", "c0")]) == [1, 0]
-        only = Failure(identity=None, call="c0", wait=0, window=600, attempts=1)
-        assert (await store.claim(only)).round == 2
-        new = Failure(identity="new", call="c0", wait=0, window=600, attempts=1)
+        new = Failure(identity="new", call="c0", wait=0, window=600, call_window=600, attempts=1)
         made: list[Claim] = []
         waiting = store.claim(new).addCallback(made.append)
         await deferLater(reactor, 0.05)
@@ -223,7 +223,7 @@ async def test_moving_for_long(steady: RedisCluster) -> None:
         await store.claim(failure())
         target = another(steady, SLOT)
         steady.begin_to_move(SLOT, target)
-        new = Failure(identity="new", call="c0", wait=0, window=600, attempts=1)
+        new = Failure(identity="new", call="c0", wait=0, window=600, call_window=600, attempts=1)
         began = reactor.seconds()
         assert "TRYAGAIN" in await refused(store.claim(new))
         assert reactor.seconds() - began < 2 * PATIENCE

@@ -11,7 +11,7 @@ from typing import Any, Final
 
 import pytest
 import pytest_twisted  # type: ignore[import-untyped]
-from attrs import evolve, field, frozen
+from attrs import field, frozen
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from twisted.internet import reactor
@@ -59,20 +59,24 @@ class Backend:
 
     def failure(
         self,
-        identity: str | None = "identity",
+        identity: str = "identity",
         call: str | None = "call",
         *,
         wait: float = 1.0,
         window: float = AGES,
+        call_window: float = AGES,
         attempts: int = 1,
+        only_again: bool = False,
     ) -> Failure:
-        """A failure, with wait and window in units."""
+        """A failure, with wait and windows in units."""
         return Failure(
             identity=identity,
             call=call,
             wait=wait * self.unit,
             window=window * self.unit,
+            call_window=call_window * self.unit,
             attempts=attempts,
+            only_again=only_again,
         )
 
 
@@ -287,7 +291,7 @@ async def test_nothing_is_held(backend: Backend, wait: float, attempts: int) -> 
 async def test_window_expiry(backend: Backend) -> None:
     """After the window everything begins anew, the call's rounds too."""
     store = await backend.store()
-    failure = backend.failure(wait=0, window=3)
+    failure = backend.failure(wait=0, window=3, call_window=3)
     await store.claim(failure)
     await backend.units(3.1)
     assert await store.claim(failure) == Claim(attempt=1, hold=0.0, round=1)
@@ -296,7 +300,7 @@ async def test_window_expiry(backend: Backend) -> None:
 async def test_window_counts_from_the_first_failure(backend: Backend) -> None:
     """Later failures do not prolong the window."""
     store = await backend.store()
-    failure = backend.failure(wait=0, window=8)
+    failure = backend.failure(wait=0, window=8, call_window=8)
     await store.claim(failure)
     await backend.units(3)
     assert await store.claim(failure) == Claim(attempt=2, hold=0.0, round=2)
@@ -328,13 +332,29 @@ async def test_rounds_of_a_call(backend: Backend) -> None:
     assert [claim.attempt for claim in (one, two, other, repeat)] == [1, 1, 1, 1]
 
 
-async def test_without_identity(backend: Backend) -> None:
-    """Without an identity only the call's rounds are counted."""
+async def test_only_again(backend: Backend) -> None:
+    """What is only counted again counts for the call's rounds, until it has failed before."""
     store = await backend.store()
-    rounds = [await store.claim(backend.failure(None, "call", wait=500)) for _ in range(3)]
+    hopeless = backend.failure(wait=0, attempts=0, only_again=True)
+    rounds = [await store.claim(hopeless) for _ in range(3)]
     assert rounds == [Claim(attempt=0, hold=0.0, round=n) for n in (1, 2, 3)]
-    first = await store.claim(backend.failure("identity", "call", wait=500))
+    first = await store.claim(backend.failure(wait=0))
     assert (first.attempt, first.round) == (1, 4)
+    again = await store.claim(hopeless)
+    assert (again.attempt, again.round, again.hold) == (2, 5, 0.0)
+    assert again.after is not None
+    assert await store.attempts([Marked("identity", "call")]) == [2]
+
+
+async def test_rounds_of_several_windows(backend: Backend) -> None:
+    """A call's rounds are counted in a window of their own, whatever those of its URLs are."""
+    store = await backend.store()
+    long, short = backend.failure("url 1", wait=0), backend.failure("url 2", wait=0, window=2)
+    rounds = [(await store.claim(each)).round for each in (short, long, short, long)]
+    assert rounds == [1, 2, 3, 4]
+    await backend.units(3)
+    claim = await store.claim(short)
+    assert (claim.attempt, claim.round) == (1, 5)
 
 
 async def test_without_call(backend: Backend) -> None:
@@ -478,11 +498,13 @@ class LuaRule:
 
     def claim(self, failure: Failure, *, now: float) -> Claim:
         keys = [name for name in (failure.identity, failure.call) if name is not None]
-        which = "both" if len(keys) == 2 else "call" if failure.identity is None else "identity"
         marks = json.dumps({**self._marks, "now": round(now * 1000)})
-        times = round(failure.wait * 1000), round(failure.window * 1000)
+        times = [
+            round(seconds * 1000) for seconds in (failure.wait, failure.window, failure.call_window)
+        ]
+        rest = failure.attempts, int(failure.only_again), marks
         attempt, hold, round_, after = self._redis.ask(
-            "EVAL", _SCRIPT, len(keys), *keys, *times, failure.attempts, which, marks
+            "EVAL", _SCRIPT, len(keys), *keys, *times, *rest
         )
         self._marks = json.loads(after)
         return Claim(attempt=attempt, hold=hold / 1000, round=round_)
@@ -495,7 +517,7 @@ class PythonRule:
         self._marks: dict[str, Mark] = {}
 
     def claim(self, failure: Failure, *, now: float) -> Claim:
-        names = failure.identity or "-", failure.call or "-"
+        names = failure.identity, failure.call or "-"
         identity, call, claim = count_failure(
             failure, identity=self._marks.get(names[0]), call=self._marks.get(names[1]), now=now
         )
@@ -513,13 +535,14 @@ def eighths(most: float) -> st.SearchStrategy[float]:
 FAILURES: Final = st.builds(
     Failure,
     identity=st.sampled_from(["i", "j"]),
-    call=st.sampled_from(["c", "d"]),
+    call=st.sampled_from(["c", "d", None]),
     wait=eighths(4),
     window=eighths(6).filter(bool),
+    call_window=eighths(6).filter(bool),
     attempts=st.integers(0, 3),
+    only_again=st.booleans(),
 )
-SOME: Final = st.sampled_from(["both", "both", "identity", "call"])
-STEPS: Final = st.tuples(eighths(3), FAILURES, SOME)
+STEPS: Final = st.tuples(eighths(3), FAILURES)
 
 
 @settings(max_examples=300)
@@ -528,19 +551,14 @@ STEPS: Final = st.tuples(eighths(3), FAILURES, SOME)
     set_back=st.none() | st.tuples(st.integers(0, 11), eighths(20)),
 )
 def test_lua_and_python_agree(
-    server: RedisServer, steps: list[tuple[float, Failure, str]], set_back: tuple[int, float] | None
+    server: RedisServer, steps: list[tuple[float, Failure]], set_back: tuple[int, float] | None
 ) -> None:
     """claim.lua and marks.py answer alike, whatever fails when, the clock set back included."""
     now = 1_800_000_000.0
     with server.talk() as redis:
         in_lua, in_python = LuaRule(redis), PythonRule()
-        for position, (seconds, step, some) in enumerate(steps):
+        for position, (seconds, failure) in enumerate(steps):
             now += seconds
             if set_back is not None and position == set_back[0]:
                 now -= set_back[1]
-            failure = evolve(
-                step,
-                identity=None if some == "call" else step.identity,
-                call=None if some == "identity" else step.call,
-            )
             assert in_lua.claim(failure, now=now) == in_python.claim(failure, now=now)

@@ -14,7 +14,9 @@ from twisted.trial.unittest import SynchronousTestCase
 from boomerang.stores.failsafe import OPENING, PATIENCE, PROBE_EVERY, FailsafeStore, SafeClaim
 from boomerang.stores.interfaces import Claim, Failure, Marked, StoreUnavailable
 
-FAILURE: Final = Failure(identity="identity", call="call", wait=8.0, window=900.0, attempts=1)
+FAILURE: Final = Failure(
+    identity="identity", call="call", wait=8.0, window=900.0, call_window=900.0, attempts=1
+)
 FIRST: Final = Claim(attempt=1, hold=8.0, round=1)
 WALL_TIME: Final = 1_800_000_000.0
 
@@ -221,7 +223,9 @@ class StoreAnswers(FailsafeTestCase):
 
     def test_hold_of_memory(self) -> None:
         """A hold that memory knows ends when it would have ended, however late the store is."""
-        twice = Failure(identity="identity", call="call", wait=8.0, window=900.0, attempts=2)
+        twice = Failure(
+            identity="identity", call="call", wait=8.0, window=900.0, call_window=900.0, attempts=2
+        )
         inner = Forgetful()
         store = FailsafeStore(
             inner, name="s", clock=self.clock, wall_clock=lambda: 0.0, watcher=self.watcher

@@ -13,7 +13,9 @@ from boomerang.stores.interfaces import Claim, Failure
 from boomerang.stores.marks import Mark, count_failure
 
 NOW: Final = 1000.0
-FAILURE: Final = Failure(identity="i", call="c", wait=8.0, window=900.0, attempts=1)
+FAILURE: Final = Failure(
+    identity="i", call="c", wait=8.0, window=900.0, call_window=900.0, attempts=1
+)
 NEW: Final = Mark(count=1, release_at=NOW + 8, expires_at=NOW + 900)
 NEW_CALL: Final = Mark(count=1, release_at=NOW, expires_at=NOW + 900)
 
@@ -90,9 +92,9 @@ def test_attempts(attempts: int, count: int, held: bool) -> None:
     assert claim == Claim(attempt=count + 1, hold=8.0 if held else 0.0, round=1)
 
 
-def test_without_identity() -> None:
-    """Without an identity only the call is counted."""
-    failure = evolve(FAILURE, identity=None)
+def test_only_again() -> None:
+    """Where only what failed before is counted, of anything else the call alone is."""
+    failure = evolve(FAILURE, wait=0.0, only_again=True)
     counted = count_failure(failure, identity=None, call=mark(1), now=NOW)
     assert counted == (None, mark(2, release=0), Claim(0, 0.0, 2))
 
@@ -130,7 +132,9 @@ def test_whatever_is_marked(
     now: float,
 ) -> None:
     """Whatever marks there are, the answer is an attempt, a round and a hold that make sense."""
-    failure = Failure(identity="i", call="c", wait=wait, window=window, attempts=attempts)
+    failure = Failure(
+        identity="i", call="c", wait=wait, window=window, call_window=window, attempts=attempts
+    )
     new_identity, new_call, claim = count_failure(failure, identity=identity, call=call, now=now)
     assert new_identity is not None
     assert claim.attempt == new_identity.count >= 1

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from attrs import evolve
 from twisted.internet.task import Clock
 
 from boomerang.stores.interfaces import Claim, Failure
@@ -15,6 +16,7 @@ def failure(number: int, *, call: bool = True, window: float = 900.0) -> Failure
         call=f"call {number}" if call else None,
         wait=0.0,
         window=window,
+        call_window=window,
         attempts=1,
     )
 
@@ -112,9 +114,9 @@ def test_renewed_marks_are_the_youngest(clock: Clock) -> None:
     assert [store.claim_now(failure(number)).attempt for number in (4, 3, 1)] == [2, 2, 2]
 
 
-def test_without_names(clock: Clock) -> None:
-    """What has no name leaves no mark."""
+def test_not_counted(clock: Clock) -> None:
+    """What is not counted leaves no mark."""
     store = MemoryStore(clock)
-    nobody = Failure(identity=None, call=None, wait=8.0, window=900.0, attempts=1)
-    assert store.claim_now(nobody) == Claim(attempt=0, hold=0.0, round=0)
+    first = evolve(failure(1, call=False), only_again=True)
+    assert store.claim_now(first) == Claim(attempt=0, hold=0.0, round=0)
     assert len(store) == 0

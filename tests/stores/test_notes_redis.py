@@ -20,7 +20,9 @@ from tests.servers import HOST, RedisServer, eventually, free_port
 from tests.stores.test_redis import back, refused
 
 README: Final = Path(__file__).parents[2] / "README.md"
-FAILURE: Final = Failure(identity="identity", call="call", wait=8.0, window=900.0, attempts=1)
+FAILURE: Final = Failure(
+    identity="identity", call="call", wait=8.0, window=900.0, call_window=900.0, attempts=1
+)
 
 
 @pytest.fixture

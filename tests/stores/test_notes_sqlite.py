@@ -23,7 +23,9 @@ from boomerang.stores.opening import make_stores
 from boomerang.stores.sqlite_file import SCHEMA
 
 ROOT: Final = Path(__file__).parents[2]
-FAILURE: Final = Failure(identity="identity", call="call", wait=0.0, window=900.0, attempts=1)
+FAILURE: Final = Failure(
+    identity="identity", call="call", wait=0.0, window=900.0, call_window=900.0, attempts=1
+)
 
 
 @pytest.fixture

@@ -19,7 +19,9 @@ from boomerang.stores.redis import RedisStore
 from boomerang.stores.sqlite import SqliteStore
 from tests.servers import RedisServer
 
-FAILURE: Final = Failure(identity="i", call="c", wait=0.0, window=60.0, attempts=1)
+FAILURE: Final = Failure(
+    identity="i", call="c", wait=0.0, window=60.0, call_window=60.0, attempts=1
+)
 ROOT: Final = Path(__file__).parents[2]
 
 
@@ -83,7 +85,7 @@ if os.fork():
 
 async def main():
     claim = await store.claim(
-        Failure(identity="i", call=None, wait=0, window=60, attempts=1)
+        Failure(identity="i", call=None, wait=0, window=60, call_window=60, attempts=1)
     ).addTimeout(5, reactor)
     print(claim.attempt, flush=True)
 

@@ -40,10 +40,10 @@ LONG: Final = 600.0
 PASSWORD: Final = "s3cret:/@ %?#"
 
 
-def failure(
-    identity: str | None = "identity", call: str | None = "call", *, wait: float = 0
-) -> Failure:
-    return Failure(identity=identity, call=call, wait=wait, window=LONG, attempts=1)
+def failure(identity: str = "identity", call: str | None = "call", *, wait: float = 0) -> Failure:
+    return Failure(
+        identity=identity, call=call, wait=wait, window=LONG, call_window=LONG, attempts=1
+    )
 
 
 @pytest.fixture
@@ -132,12 +132,19 @@ async def test_keys(server: RedisServer) -> None:
     """All keys carry the prefix and the call's hash tag, and expire with their window."""
     async with using(server.url(path="?prefix=app:")) as store:
         await store.open()
-        for one in (failure("i", "c"), failure("i", "c"), failure("j", None), failure(None, "d")):
+        for one in (failure("i", "c"), failure("i", "c"), failure("j", None), failure("k", "d")):
             await store.claim(one)
         await store.probe()
     with server.talk() as redis:
         lives = {key: redis.ask("PTTL", key) for key in redis.ask("KEYS", "*")}
-    assert lives.keys() == {"app:{c}", "app:{c}:i", "app:{j}:j", "app:{d}", "app:probe"}
+    assert lives.keys() == {
+        "app:{c}",
+        "app:{c}:i",
+        "app:{j}:j",
+        "app:{d}",
+        "app:{d}:k",
+        "app:probe",
+    }
     assert 0 < lives.pop("app:probe") <= 1000
     for key, life in lives.items():
         assert LONG * 1000 - 5000 < life <= LONG * 1000, key

@@ -16,7 +16,7 @@ from boomerang.stores.interfaces import Failure, StoreUnavailable
 from tests.servers import HOST, RedisServer, SentinelGroup, eventually, free_port
 from tests.stores.test_redis import back, clients, connections, refused, using
 
-FAILURE = Failure(identity="identity", call="call", wait=0, window=600, attempts=1)
+FAILURE = Failure(identity="identity", call="call", wait=0, window=600, call_window=600, attempts=1)
 
 
 @pytest.fixture(scope="module")

@@ -40,7 +40,9 @@ ROOT: Final = Path(__file__).parents[2]
 
 
 def failure(identity: str = "identity", call: str = "call", *, wait: float = 0.0) -> Failure:
-    return Failure(identity=identity, call=call, wait=wait, window=900.0, attempts=1)
+    return Failure(
+        identity=identity, call=call, wait=wait, window=900.0, call_window=900.0, attempts=1
+    )
 
 
 class WallClock:
@@ -621,7 +623,10 @@ from boomerang.stores.interfaces import Failure
 from boomerang.stores.opening import make_stores
 
 async def claim(store, name):
-    await store.claim(Failure(identity=name, call=None, wait=0, window=900, attempts=1))
+    failure = Failure(
+        identity=name, call=None, wait=0, window=900, call_window=900, attempts=1
+    )
+    await store.claim(failure)
     print(name, flush=True)
 
 async def main():
@@ -658,7 +663,7 @@ import sqlite3
 file = SqliteMarks(SqliteFile(sys.argv[1], wall_clock=time.time))
 attempts = []
 for n in range(300):
-    failure = Failure(identity=f"{n}", call="call", wait=0, window=900, attempts=1)
+    failure = Failure(identity=f"{n}", call="call", wait=0, window=900, call_window=900, attempts=1)
     while True:
         try:
             (claim,) = file.count([failure])
@@ -687,7 +692,7 @@ from boomerang.stores.sqlite_file import SqliteFile
 from boomerang.stores.sqlite_marks import SqliteMarks
 
 file = SqliteMarks(SqliteFile(sys.argv[1], wall_clock=time.time))
-failure = Failure(identity="identity", call="call", wait=0, window=900, attempts=1)
+failure = Failure(identity="identity", call="call", wait=0, window=900, call_window=900, attempts=1)
 
 def works(failures):
     try:

@@ -8,7 +8,7 @@ from http import HTTPStatus
 from tests.web.driving import TEXT, Answer, request, whole
 
 LONGEST_BODY = 65536
-LONGEST_HEAD = 16384
+LONGEST_HEAD = 65536
 MOST_HEADER_LINES = 100
 SENDING_TIME = 15.0
 IDLE_TIME = 95

@@ -14,7 +14,7 @@ from twisted.web.http import HTTPChannel
 from twisted.web.http import Request as TwistedRequest
 
 from boomerang.web.framing import Reader
-from boomerang.web.limits import BadMessage
+from boomerang.web.limits import LONGEST_HEAD, BadMessage
 from tests.web.test_fuzz import VALID, Change, changes
 
 Seen = tuple[bytes, bytes, bytes, dict[bytes, list[bytes]]]
@@ -60,6 +60,7 @@ def seen_by_twisted(data: bytes) -> tuple[list[Seen], bool]:
     channel: Any = HTTPChannel()
     channel.requestFactory = Noting
     channel.timeOut = None
+    channel.MAX_LENGTH = channel.totalHeadersSize = LONGEST_HEAD
     transport = StringTransport(peerAddress=IPv4Address("TCP", "192.0.2.1", 1), lenient=True)
     channel.makeConnection(transport)
     channel.dataReceived(data)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from base64 import b64encode
+
 import pytest
 from twisted.internet.address import IPv4Address, IPv6Address, UNIXAddress
 from twisted.internet.interfaces import IAddress
@@ -171,6 +173,32 @@ class TestSignatures:
         """No other header, and no second Host, can change for whom it must be."""
         assert self.status(signed=PUBLIC, host="elsewhere.example.com", more=more) == 403
 
+    @pytest.mark.parametrize("public_url", ["", PUBLIC])
+    @pytest.mark.parametrize(
+        ("signed", "login", "status"),
+        [
+            ("me:secret", "me:secret", 200),
+            ("me:p%40ss%2Fword", "me:p@ss/word", 200),
+            ("m%C3%BC:%3A", "mü::", 200),
+            ("me:", "me:", 200),
+            ("", "me:secret", 200),
+            ("me:secret", "me:other", 403),
+            ("me:secret", None, 403),
+        ],
+    )
+    def test_login(self, signed: str, login: str | None, status: int, public_url: str) -> None:
+        """A name and a password in the address may be signed with it, and are sent apart."""
+        sent = "" if login is None else f"Basic {b64encode(login.encode()).decode()}"
+        more = (("Authorization", sent),) if sent else ()
+        address = PUBLIC.replace("://", f"://{signed}@" if signed else "://")
+        assert self.status(signed=address, public_url=public_url, more=more) == status
+
+    @pytest.mark.parametrize("given", ["", "Basic", "Basic !", "Basic /w==", "Bearer x", "\udcff"])
+    def test_no_login(self, given: str) -> None:
+        """What is no name and password does no harm."""
+        for signed, status in ((PUBLIC, 200), ("https://elsewhere.example.com", 403)):
+            assert self.status(signed=signed, more=(("Authorization", given),)) == status
+
     @pytest.mark.parametrize(
         "headers",
         [
@@ -238,6 +266,9 @@ class TestOwnAddresses:
             (PUBLIC, f"{PUBLIC}/retry", "give-up; attempt=0"),
             (PUBLIC, "http://boomerang.example.com:443/retry?x=1", "give-up; attempt=0"),
             (PUBLIC, "https://BOOMERANG.example.com./health", "give-up; attempt=0"),
+            (PUBLIC, "http://boomerang.example.com/retry", "give-up; attempt=0"),
+            (f"{PUBLIC}:8443", f"{PUBLIC}:8443/retry", "give-up; attempt=0"),
+            (f"{PUBLIC}:8443", f"{PUBLIC}/retry", "retry; attempt=1"),
             (PUBLIC, "https://internal.example.com/retry", "retry; attempt=1"),
             (PUBLIC, f"{PUBLIC}:8443/retry", "retry; attempt=1"),
             (PUBLIC, f"{PUBLIC}/voice", "retry; attempt=1"),
