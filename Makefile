@@ -29,7 +29,7 @@ check: $(STAMP)-test servers audit
 	$(BIN)/mypy boomerang twisted tests benchmarks chaos .ci/audit.py
 
 chaos: $(STAMP)-test servers
-	$(BIN)/python -m chaos --report $(CHAOS)
+	$(BIN)/python -m chaos $(or $(CHAOS),--report)
 
 audit: $(STAMP)-test
 	$(BIN)/python .ci/audit.py $(AUDIT)

@@ -6,7 +6,6 @@ import argparse
 import os
 import platform
 import sqlite3
-import subprocess
 import sys
 import time
 from collections.abc import Mapping, Sequence
@@ -15,7 +14,7 @@ from typing import Final
 
 from attrs import evolve
 
-import boomerang
+from benchmarks.machine import said_by
 from chaos.faults import FAULTS
 from chaos.report import markdown
 from chaos.run import run
@@ -72,12 +71,12 @@ def parser() -> argparse.ArgumentParser:
 
 def about(extent: Extent) -> Mapping[str, str]:
     """What it was seen on."""
-    redis = subprocess.run(["redis-server", "--version"], capture_output=True, text=True)
+    redis = said_by(["redis-server", "--version"])
     return {
-        "boomerang": boomerang.__version__,
+        "boomerang": said_by(["git", "describe", "--always", "--dirty"]),
         "Python": platform.python_version(),
         "SQLite": sqlite3.sqlite_version,
-        "Redis": redis.stdout.partition("v=")[2].partition(" ")[0],
+        "Redis": redis.partition("v=")[2].partition(" ")[0],
         "kernel": platform.release(),
         "cores": str(os.cpu_count()),
         "load": f"{extent.calls:g} calls and {extent.callbacks:g} callbacks a second, storms of"

@@ -48,9 +48,10 @@ class Seen:
     ``late`` counts answers beyond `LATE`, ``worst`` is the latest (seconds after its time).
     ``lost``: nothing came; ``cut``: the same, since the process was killed or not there. ``wrong``:
     another answer than the right one, but for ``forgotten``, second failures that were taken for
-    first ones. ``missing`` callbacks were acknowledged and never came. ``recovered`` is `None` if
-    it did not. ``descriptors`` and ``kib`` are what the process had more in the end than before.
-    ``mistakes`` are lines of the log that speak of a bug.
+    first ones. ``refused`` callbacks were told to come again, or heard nothing; ``missing`` ones
+    were acknowledged and never came. ``recovered`` is `None` if it did not. ``descriptors`` and
+    ``kib`` are what the process had more in the end than before. ``mistakes`` are lines of the log
+    that speak of a bug.
     """
 
     calls: int = 0
@@ -63,6 +64,7 @@ class Seen:
     wrong: int = 0
     forgotten: int = 0
     acknowledged: int = 0
+    refused: int = 0
     missing: int = 0
     recovered: float | None = 0.0
     degraded: frozenset[str] = frozenset()

@@ -16,9 +16,12 @@ _HEAD: Final = (
     "answered",
     "late",
     "lost",
+    "forgotten",
     "callbacks acknowledged",
     "of these lost",
+    "refused",
     "recovered",
+    "left over",
     "verdict",
 )
 
@@ -35,12 +38,14 @@ Twilio (`boomerang call`), behind it an app that fails once for each call. Calls
 - **lost**: the caller heard nothing, or an error. *Cut off* are apart: they had asked a process
   that was killed then, or that was not there. So are those who asked on a resting connection in the
   last twentieth of a second before SIGTERM.
-- One call in five fails a second time, and must be led to its `FallbackUrl`. Any other answer, or
-  a second failure that was taken for a first one, breaks the promise.
-- **callbacks**: the relay acknowledged them; each must reach the app.
+- One call in five fails a second time, and must be led to its `FallbackUrl`; any other answer
+  breaks the promise. **Forgotten** are second failures that were taken for first ones.
+- **callbacks**: the relay acknowledged them; each must reach the app. *Refused* are those that it
+  could not store, and said so (503), and those who heard nothing.
 - **recovered**: from the end of the fault until `/health` says `ok` for good.
-- In the end the process has no descriptors more than before, save its connections to the app, and
-  its log no error.
+- **left over**: descriptors and memory that the processes have more in the end than before the
+  load. Of descriptors none may be left, save connections to the app; of memory the soak says how
+  much. The log has no error.
 """
 
 
@@ -92,15 +97,18 @@ def _table(results: Sequence[Result]) -> Iterator[str]:
 def _cells(result: Result) -> list[str]:
     seen = result.seen
     if seen is None:
-        return [*[""] * 7, verdict(result)]
+        return [*[""] * (len(_HEAD) - 4), verdict(result)]
     return [
         str(seen.calls),
         str(seen.answered),
         f"{seen.late} ({max(0.0, seen.worst):.1f} s)",
         f"{seen.lost}{f' (cut off: {seen.cut})' if seen.cut else ''}",
+        str(seen.forgotten),
         str(seen.acknowledged),
         str(seen.missing),
+        str(seen.refused),
         "no" if seen.recovered is None else f"{seen.recovered:.1f} s",
+        f"{seen.descriptors} fd, {seen.kib / 1024:.1f} MiB",
         verdict(result),
     ]
 
@@ -122,7 +130,8 @@ def summary(result: Result) -> str:
 def _figures(seen: Seen) -> str:
     return (
         f"{seen.calls} calls, {seen.lost} lost, {seen.cut} cut off, latest {seen.worst:.2f} s,"
-        f" {seen.acknowledged} callbacks, {seen.missing} lost,"
+        f" {seen.forgotten} forgotten,"
+        f" {seen.acknowledged} callbacks, {seen.missing} lost, {seen.refused} refused,"
         f" recovered {'no' if seen.recovered is None else f'{seen.recovered:.1f} s'}"
     )
 

@@ -181,6 +181,7 @@ class Scene:
         return Seen(
             **became,
             acknowledged=len(told.acknowledged),
+            refused=told.refused + told.unanswered,
             missing=len(told.missing),
             recovered=watching.recovered(looks, mended=self.mended_at),
             degraded=watching.degraded(looks, since=self.injured_at),

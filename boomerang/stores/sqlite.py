@@ -116,10 +116,19 @@ class SqliteStore:
         written.addBoth(self._next_batch)
 
     def _count(self, asked: Sequence[tuple[Failure, float]]) -> tuple[list[Claim], float]:
-        """In the thread: claims as they stand at an instant, and that."""
-        now = self._clock.seconds()
-        failures = [_earlier(failure, now - asked_at) for failure, asked_at in asked]
-        return self._marks.count(failures), now
+        """In the thread: claims as they stand at an instant, and that.
+
+        It is the instant from which the file counts the holds. Were it earlier, a call would be
+        sent back before the file says so, and fail again as one that is still held.
+        """
+        counted_at = 0.0
+
+        def failures() -> Sequence[Failure]:
+            nonlocal counted_at
+            counted_at = self._clock.seconds()
+            return [_earlier(failure, counted_at - asked_at) for failure, asked_at in asked]
+
+        return self._marks.count(failures), counted_at
 
     def _answer(
         self,

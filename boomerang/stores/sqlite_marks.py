@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Final
 
 from boomerang.stores.interfaces import Claim, Failure, Marked
@@ -23,9 +23,12 @@ class SqliteMarks:
         self._file = file
         self._swept_at = 0.0
 
-    def count(self, failures: Sequence[Failure]) -> list[Claim]:
-        """Count failures in one transaction, in their order. An empty batch proves the file."""
-        return self._file.transact(lambda connection, now: self._count(connection, now, failures))
+    def count(self, failures: Callable[[], Sequence[Failure]]) -> list[Claim]:
+        """Count failures in one transaction, in their order. An empty batch proves the file.
+
+        They are asked for when it begins: others may have had the file locked until then.
+        """
+        return self._file.transact(lambda connection, now: self._count(connection, now, failures()))
 
     def release(self, marked: Sequence[Marked]) -> None:
         """End the holds of these."""

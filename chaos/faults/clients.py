@@ -30,12 +30,14 @@ Ill = Callable[[int, random.Random, threading.Event], None]
 
 
 def trickle(port: int, chance: random.Random, over: threading.Event) -> None:
-    """Send a request byte by byte."""
+    """Send a request byte by byte; some get to its end, and are held like any other."""
+    pause = chance.choice((0.002, 0.05))
     with socket.create_connection((HOST, port)) as line:
         for byte in FailedCall().request(port):
             line.sendall(bytes([byte]))
-            if over.wait(0.05):
+            if over.wait(pause):
                 return
+        line.recv(1)
 
 
 def hang_up(port: int, chance: random.Random, over: threading.Event) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from attrs import evolve
 
 from chaos.fault import Fault, Result
 from chaos.judge import STORE, Promise, Seen
@@ -10,6 +11,7 @@ from chaos.report import markdown, promised, summary, verdict
 
 FAULT = Fault("redis slow", lambda scene: None, "Redis | is slow", Promise())
 SEEN = Seen(calls=10, answered=9, late=1, worst=1.5, lost=1, acknowledged=4, recovered=0.25)
+SEEN = evolve(SEEN, forgotten=3, refused=2, descriptors=5, kib=1536)
 
 
 @pytest.mark.parametrize(
@@ -44,7 +46,7 @@ def test_row() -> None:
     (row,) = [line for line in page.splitlines() if line.startswith("| redis slow")]
     assert row == (
         r"| redis slow | Redis \| is slow | none lost, none late, well within 3 s | 10 | 9 |"
-        " 1 (1.5 s) | 1 | 4 | 0 | 0.2 s | **broken**: 1 calls lost |"
+        " 1 (1.5 s) | 1 | 3 | 4 | 0 | 2 | 0.2 s | 5 fd, 1.5 MiB | **broken**: 1 calls lost |"
     )
     assert "Redis 7." in page
     assert page.endswith("\n- redis slow: a remark\n")
@@ -54,7 +56,7 @@ def test_columns() -> None:
     """Every row has as many cells as the head, done or not."""
     results = [Result(FAULT, SEEN), Result(FAULT, None, ("x",)), Result(FAULT, None, skipped="y")]
     rows = [line for line in markdown(results, {}).splitlines() if line.startswith("| ")]
-    assert {row.replace(r"\|", "").count("|") for row in rows} == {12}
+    assert {row.replace(r"\|", "").count("|") for row in rows} == {15}
 
 
 @pytest.mark.parametrize(

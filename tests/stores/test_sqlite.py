@@ -76,7 +76,7 @@ def file(path: Path, clock: WallClock) -> Iterator[SqliteMarks]:
 
 def count(file: SqliteMarks, *failures: Failure) -> list[int]:
     """The numbers of attempts, after counting failures in one batch."""
-    return [claim.attempt for claim in file.count(failures)]
+    return [claim.attempt for claim in file.count(lambda: failures)]
 
 
 def names(path: Path) -> set[str]:
@@ -103,10 +103,13 @@ class Recorder:
         self.broken: Exception | None = None
         self.closed = False
         self.hold = 0.0
+        self.locked: Callable[[], object] = lambda: None
         self.meanwhile: Callable[[], object] = lambda: None
 
-    def count(self, failures: Sequence[Failure]) -> list[Claim]:
-        self.batches.append(list(failures))
+    def count(self, asked: Callable[[], Sequence[Failure]]) -> list[Claim]:
+        self.locked()
+        failures = list(asked())
+        self.batches.append(failures)
         if self.broken is not None:
             raise self.broken
         self.meanwhile()
@@ -200,6 +203,16 @@ class Batches(SynchronousTestCase):
         self.work_ends()
         assert self.file.batches[0][0].wait == 7.75
         assert self.successResultOf(claim).hold == 7.25
+
+    def test_locked_file(self) -> None:
+        """A hold begins with the file's own instant, also if others had it locked before."""
+        claim = self.store.claim(failure(wait=8))
+        self.clock.advance(0)
+        self.file.locked = lambda: self.clock.advance(0.5)
+        self.file.hold = 7.5
+        self.work_ends()
+        assert self.file.batches[0][0].wait == 7.5
+        assert self.successResultOf(claim).hold == 7.5
 
     def test_nothing_to_do(self) -> None:
         """Without claims nothing runs."""
@@ -327,7 +340,7 @@ class Batches(SynchronousTestCase):
 def test_batch_in_order(file: SqliteMarks) -> None:
     """Several failures of one identity in one batch are counted one after the other."""
     first = failure("a", "x", wait=8)
-    claims = file.count([first, first, failure("b", "x"), failure("b", "x")])
+    claims = file.count(lambda: [first, first, failure("b", "x"), failure("b", "x")])
     assert [(claim.attempt, claim.round) for claim in claims] == [(1, 1), (1, 1), (1, 2), (2, 3)]
 
 
@@ -335,7 +348,7 @@ def test_batch_is_one_transaction(file: SqliteMarks, path: Path) -> None:
     """A batch that cannot be counted to its end is not counted at all; the next one is."""
     nonsense: Any = "soon"
     with pytest.raises(TypeError):
-        file.count([failure("a"), evolve(failure("b"), wait=nonsense)])
+        file.count(lambda: [failure("a"), evolve(failure("b"), wait=nonsense)])
     assert names(path) == set()
     assert count(file, failure("a")) == [1]
 
@@ -373,7 +386,7 @@ def test_holds_outlive_the_process(path: Path, clock: WallClock) -> None:
     for seconds, hold in ((0.0, 8.0), (3.0, 5.0)):
         clock.now = NOW + seconds
         file = SqliteMarks(SqliteFile(str(path), wall_clock=clock))
-        assert file.count([failure(wait=8.0)]) == [Claim(attempt=1, hold=hold, round=1)]
+        assert file.count(lambda: [failure(wait=8.0)]) == [Claim(attempt=1, hold=hold, round=1)]
         file.close()
 
 
@@ -404,8 +417,8 @@ def test_sweep_in_portions(file: SqliteMarks, path: Path, clock: WallClock) -> N
     clock.now += 1000
     left = []
     for _ in range(3):
-        file.count([])
-        file.count([])
+        file.count(list)
+        file.count(list)
         left.append(len(names(path)))
         clock.now += 1
     assert left == [3000, 0, 0]
@@ -417,9 +430,9 @@ def test_clock_jumps(file: SqliteMarks, clock: WallClock, jump: float) -> None:
     held = failure(wait=8.0)
     count(file, held)
     clock.now += jump
-    assert file.count([held]) == [Claim(attempt=1, hold=8.0, round=1)]
+    assert file.count(lambda: [held]) == [Claim(attempt=1, hold=8.0, round=1)]
     clock.now += 9
-    assert file.count([held]) == [Claim(attempt=2, hold=0.0, round=2)]
+    assert file.count(lambda: [held]) == [Claim(attempt=2, hold=0.0, round=2)]
 
 
 @pytest.mark.parametrize("jump", [HOUR, -HOUR])
@@ -558,7 +571,7 @@ async def test_directory_that_comes_later(path: Path, clock: WallClock) -> None:
 async def test_corrupted(file: SqliteMarks, path: Path, clock: WallClock) -> None:
     """A file that was damaged is told as the reason, and used again once it is replaced."""
     before = SqliteMarks(SqliteFile(str(path), wall_clock=clock))
-    before.count([failure(f"{n}", f"call {n}") for n in range(500)])
+    before.count(lambda: [failure(f"{n}", f"call {n}") for n in range(500)])
     before.close()
     store = SqliteStore(file, run=maybeDeferred, clock=reactor)
     good = path.read_bytes()
@@ -583,11 +596,11 @@ async def test_usable_in_the_end(path: Path, clock: WallClock) -> None:
 
 def test_known_schema_is_left(path: Path, clock: WallClock) -> None:
     """Opening a file of this version changes nothing in it."""
-    SqliteMarks(SqliteFile(str(path), wall_clock=clock)).count([failure()])
+    SqliteMarks(SqliteFile(str(path), wall_clock=clock)).count(lambda: [failure()])
     with closing(sqlite3.connect(path)) as connection:
         before = connection.execute("SELECT * FROM sqlite_master").fetchall()
         assert connection.execute("PRAGMA user_version").fetchone() == (len(SCHEMA),)
-        SqliteMarks(SqliteFile(str(path), wall_clock=clock)).count([failure()])
+        SqliteMarks(SqliteFile(str(path), wall_clock=clock)).count(lambda: [failure()])
         assert connection.execute("SELECT * FROM sqlite_master").fetchall() == before
 
 
@@ -666,7 +679,7 @@ for n in range(300):
     failure = Failure(identity=f"{n}", call="call", wait=0, window=900, call_window=900, attempts=1)
     while True:
         try:
-            (claim,) = file.count([failure])
+            (claim,) = file.count(lambda: [failure])
             break
         except sqlite3.OperationalError as error:
             assert "locked" in str(error)
@@ -696,7 +709,7 @@ failure = Failure(identity="identity", call="call", wait=0, window=900, call_win
 
 def works(failures):
     try:
-        file.count(failures)
+        file.count(lambda: failures)
     except sqlite3.OperationalError:
         return False
     return True
