@@ -18,7 +18,7 @@ from boomerang.workers.gathering import PATIENCE
 from boomerang.workers.merging import families_of
 from boomerang.workers.messages import LAST, Heard
 from boomerang.workers.sockets import Sockets
-from boomerang.workers.supervisor import LAST_WORDS, REMEMBER_EVERY, Supervisor
+from boomerang.workers.supervisor import LAST_WORDS, REMEMBER_EVERY, SILENCE, Supervisor
 from boomerang.workers.workplace import Orders
 
 NOON = 1_795_262_400.0
@@ -251,15 +251,53 @@ def test_stop() -> None:
     assert over == []
     other.end("status 0")
     assert over == [None]
+    assert house.given_up == []
     assert house.reactor.getDelayedCalls() == []
 
 
 def test_one_that_does_not_end() -> None:
-    """A worker that does not end in time is killed."""
+    """A worker that does not end in time is killed, whatever it says; the status tells of it."""
     house = House()
     one, other = house.begin()
     over: list[None] = []
     house.supervisor.stopService().addCallback(over.append)
     one.end("status 0")
-    house.reactor.advance(10 + LAST_WORDS)
+    for _ in range(10 + int(LAST_WORDS)):
+        assert (other.signals, over) == (["TERM"], [])
+        other.say({"state": "WATCHDOG=1"})
+        house.reactor.advance(1)
     assert (other.signals, over) == (["TERM", "KILL"], [None])
+    assert house.given_up == [None]
+    assert house.reactor.getDelayedCalls() == []
+
+
+def test_one_that_hangs_at_the_end() -> None:
+    """One that is silent has the grace for its answers, and little more; the status tells of
+    it."""
+    house = House()
+    one, other = house.begin()
+    over: list[None] = []
+    house.supervisor.stopService().addCallback(over.append)
+    one.end("status 0")
+    for _ in range(10 + int(SILENCE)):
+        assert other.signals == ["TERM"]
+        house.reactor.advance(1)
+    assert (other.signals, over) == (["TERM", "KILL"], [])
+    other.end("killed by SIGKILL")
+    assert (over, house.given_up) == ([None], [None])
+    assert house.reactor.getDelayedCalls() == []
+
+
+def test_one_that_begins_to_hang_at_the_end() -> None:
+    """One that falls silent later is found soon, too."""
+    house = House()
+    one, other = house.begin()
+    house.supervisor.stopService()
+    one.end("status 0")
+    for _ in range(10 + int(SILENCE)):
+        other.say({"state": "WATCHDOG=1"})
+        house.reactor.advance(1)
+    assert other.signals == ["TERM"]
+    for _ in range(4):
+        house.reactor.advance(1)
+    assert other.signals == ["TERM", "KILL"]
