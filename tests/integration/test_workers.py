@@ -370,14 +370,17 @@ LINE = re.compile(r"[-\d]+T[:\d]+\+0000 \[[\w.-]+#\w+\] .+")
 
 
 def test_log_in_a_file(daemons: Daemons) -> None:
-    """In a log file, too, each line of each worker is a line of its own."""
+    """In a log file, too, each line of each worker is a line of its own, also where the pipes have
+    more of them than are read at once."""
     command = (*COMMAND[:-1], "--logfile", "boomerang.log", COMMAND[-1], "--workers", "2")
-    daemon = daemons.launch(*command, "--listen", ANY_PORT, "--retry-wait", "0.1")
+    daemon = daemons.launch(*command, "--listen", ANY_PORT, "--retry-wait", "2")
     file = daemon.directory / "boomerang.log"
     found = eventually(lambda: LISTENING.search(file.read_text()) if file.exists() else None)
     daemon.port = int(found[1])
-    calls = [FailedCall() for _ in range(300)]
-    daemon.rescue_all(calls)
+    calls = daemon.hold([FailedCall() for _ in range(300)])
+    daemon.signal(signal.SIGSTOP)
+    assert {answer.status for answer in answers(calls)} == {200}
+    daemon.signal(signal.SIGCONT)
     daemon.signal(TERM)
     assert daemon.exit_status() == 0
     lines = file.read_text().splitlines()
