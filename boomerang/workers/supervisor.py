@@ -19,7 +19,7 @@ from boomerang.listening import CannotListen
 from boomerang.process import stop_on_signals
 from boomerang.settings import Settings
 from boomerang.systemd import SystemdService
-from boomerang.web.pages import instant
+from boomerang.web.pages import Life, instant
 from boomerang.workers.counts import SupervisorCounts
 from boomerang.workers.crew import LOOK_EVERY, Crew
 from boomerang.workers.gathering import Gathering, Said
@@ -82,7 +82,7 @@ class Supervisor(Service):
         self._looking = self._loop(self._crew.look)
         self._remembering = self._loop(self._remember)
         self._gone: Families = []
-        self._started_at = wall_clock()
+        self._life = Life(started_at=wall_clock(), clock=reactor.seconds)
         self._started = False
         self._stopping = False
         self._away_since: float | None = None
@@ -221,8 +221,8 @@ class Supervisor(Service):
         return host_health(
             list(said.values()),
             of=self._crew.of,
-            started=instant(self._started_at),
-            uptime=self._wall_clock() - self._started_at,
+            started=instant(self._life.started_at),
+            uptime=self._life.seconds,
             away_since=None if since is None else instant(since),
         )
 

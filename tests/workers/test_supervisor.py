@@ -60,6 +60,7 @@ class House:
         self.reactor = MemoryReactorClock()
         self.systemd: list[str] = []
         self.given_up: list[None] = []
+        self.set_by = 0.0
         self.processes: list[Process] = []
         settings = Settings(workers=2, store=SqliteAddress("b.db"), shutdown_grace=10)
         self.supervisor = Supervisor(
@@ -69,7 +70,7 @@ class House:
             spawn=self._spawn,
             systemd=SystemdService(self.systemd.append, interval=None, clock=self.reactor),
             host="host",
-            wall_clock=lambda: NOON + self.reactor.seconds(),
+            wall_clock=lambda: NOON + self.set_by + self.reactor.seconds(),
             give_up=lambda: self.given_up.append(None),
             observer=None,
         )
@@ -140,6 +141,19 @@ def test_health() -> None:
     answer = one.last("gathered")
     assert answer["number"] == 5
     assert (answer["gathered"]["status"], answer["gathered"]["held"]) == ("ok", 3)
+
+
+def test_uptime() -> None:
+    """How long the host has been there is not a question of what the clock was set to."""
+    house = House()
+    one, _ = house.begin()
+    house.reactor.advance(90)
+    house.set_by = -3600.0
+    one.say({"gather": "health", "number": 1})
+    one.say({"told": health(held=0), "of": "health", "round": one.last("tell")["round"]})
+    house.reactor.advance(PATIENCE)
+    found = one.last("gathered")["gathered"]
+    assert (found["uptime_seconds"], found["started"]) == (91, "2026-11-21T12:00:00+00:00")
 
 
 def test_health_of_some() -> None:
