@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
-from attrs import define, frozen
+from attrs import define, field, frozen
 from klein import Klein
 
 from boomerang import __version__
@@ -24,10 +25,22 @@ from boomerang.web.visitors import Visitors
 
 @define
 class Life:
-    """What the process is about, for those who ask from outside."""
+    """What the process is about, for those who ask from outside.
+
+    ``started_at`` is an instant; ``clock`` measures how long ago that is, and nobody sets it.
+    """
 
     started_at: float
     stopping: bool = False
+    clock: Callable[[], float] = time.monotonic
+    _began: float = field(init=False)
+
+    def __attrs_post_init__(self) -> None:
+        self._began = self.clock()
+
+    @property
+    def seconds(self) -> float:
+        return self.clock() - self._began
 
 
 @frozen(eq=False)
@@ -60,7 +73,7 @@ class HealthRoute:
             "environment": self.environment,
             "version": __version__,
             "started": instant(self.life.started_at),
-            "uptime_seconds": round(self.wall_clock() - self.life.started_at),
+            "uptime_seconds": round(self.life.seconds),
             "held": len(self.hold),
             "relay": self.relay.described(),
             "circuits": [

@@ -42,6 +42,7 @@ class _Seat:
     past: Past = Past()
     next_start: IDelayedCall | None = None
     signs_missed: int = 0
+    killed: bool = False
 
 
 class Crew:
@@ -75,6 +76,8 @@ class Crew:
         self._restarted = restarted
         self._seats = [_Seat() for _ in range(of)]
         self._stopping = False
+        self._patient = True
+        self._ends_well = True
         self._ended: list[Deferred[None]] = []
 
     @property
@@ -85,6 +88,11 @@ class Crew:
             for number, seat in enumerate(self._seats)
             if seat.ready and seat.signs_missed < QUIET
         ]
+
+    @property
+    def ended_well(self) -> bool:
+        """Whether none had to be killed since all were told to end."""
+        return self._ends_well
 
     @property
     def answering(self) -> Collection[int]:
@@ -108,15 +116,17 @@ class Crew:
     def look(self) -> None:
         """Find those that are quiet, and end those that hang: called each `LOOK_EVERY` seconds."""
         before = self.ready
-        for number, seat in enumerate(self._seats):
-            if seat.running is None:
-                continue
-            seat.signs_missed += 1
-            if seat.signs_missed == (HANGS if seat.alive else SLOWEST_START):
-                self._log.error("worker {number} gives no sign of life, killed", number=number)
-                seat.running.signal("KILL")
+        for seat in self._seats:
+            if seat.running is not None:
+                seat.signs_missed += 1
+        self._kill_those_that_hang()
         if self.ready != before:
             self._changed()
+
+    def lose_patience(self) -> None:
+        """Take from now on whoever is quiet, or still starting, for one that hangs."""
+        self._patient = False
+        self._kill_those_that_hang()
 
     def stop(self) -> Deferred[None]:
         """Tell all to end in good order, and start none again; fires when all have ended."""
@@ -125,19 +135,34 @@ class Crew:
             if seat.next_start is not None:
                 seat.next_start.cancel()
                 seat.next_start = None
-        self.signal("TERM")
+        for seat in self._seats:
+            if seat.running is not None:
+                seat.running.signal("TERM")
         if not any(seat.running for seat in self._seats):
             return succeed(None)
         ended: Deferred[None] = Deferred()
         self._ended.append(ended)
         return ended
 
-    def signal(self, name: str) -> int:
-        """Send a signal to all there are; how many that is."""
-        running = [seat.running for seat in self._seats if seat.running is not None]
-        for each in running:
-            each.signal(name)
-        return len(running)
+    def kill(self) -> int:
+        """Kill all that are left; how many that is."""
+        left = [seat for seat in self._seats if seat.running is not None]
+        for seat in left:
+            self._kill(seat)
+        return len(left)
+
+    def _kill_those_that_hang(self) -> None:
+        for number, seat in enumerate(self._seats):
+            limit = (HANGS if seat.alive else SLOWEST_START) if self._patient else QUIET
+            if seat.signs_missed >= limit and not seat.killed:
+                self._log.error("worker {number} gives no sign of life, killed", number=number)
+                self._kill(seat)
+
+    def _kill(self, seat: _Seat) -> None:
+        if seat.running is not None:
+            seat.running.signal("KILL")
+            seat.killed = True
+            self._ends_well = not self._stopping
 
     def _start(self, number: int) -> None:
         seat = self._seats[number]
@@ -170,7 +195,7 @@ class Crew:
     def _end(self, number: int, ending: str) -> None:
         seat = self._seats[number]
         pid = seat.running.pid if seat.running is not None else 0
-        seat.running, seat.signs_missed = None, 0
+        seat.running, seat.signs_missed, seat.killed = None, 0, False
         seat.alive = seat.ready = seat.answering = False
         if self._stopping:
             if not any(each.running for each in self._seats):

@@ -23,6 +23,7 @@ from boomerang.web.pages import HealthRoute, MetricsRoute
 from boomerang.web.site import GuardedSite
 from boomerang.web.visitors import Visitors
 from boomerang.workers.crew import LOOK_EVERY
+from boomerang.workers.log import tolerant
 from boomerang.workers.merging import families_of
 from boomerang.workers.messages import HEALTH, METRICS
 from boomerang.workers.pages import HostHealthRoute, HostMetricsRoute
@@ -46,7 +47,7 @@ def make_supervisor(
         reactor=reactor,
         settings=settings,
         sockets=Sockets(reactor, settings.listen, workers=settings.workers),
-        spawn=Spawner(reactor, os.environ, None if log is None else log.write),
+        spawn=Spawner(reactor, os.environ, None if log is None else tolerant(log)),
         systemd=systemd_of(None, reactor),
         host=uuid4().hex,
         wall_clock=time.time,

@@ -24,10 +24,11 @@ LAST: Final = 0
 """The round of what a worker tells unasked, at its end."""
 
 FROM_SUPERVISOR: Final = 0
+LOG: Final = (1, 2)
 TO_SUPERVISOR: Final = 3
 ORDERS: Final = 4
 FIRST_SOCKET: Final = 5
-"""The descriptors of a worker; 1 and 2 are the log."""
+"""The descriptors of a worker."""
 
 
 class Messages(Int32StringReceiver):

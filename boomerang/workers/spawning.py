@@ -18,9 +18,11 @@ from twisted.internet.protocol import ProcessProtocol
 from twisted.python.failure import Failure
 
 import boomerang
+from boomerang.workers.log import Lines, Write
 from boomerang.workers.messages import (
     FIRST_SOCKET,
     FROM_SUPERVISOR,
+    LOG,
     ORDERS,
     TO_SUPERVISOR,
     Heard,
@@ -51,14 +53,16 @@ Spawn = Callable[[Orders, Heard, Callable[[str], None]], Running]
 
 @frozen(eq=False)
 class Spawner:
-    """Starts workers. ``write`` takes their log where it cannot go where the supervisor's goes."""
+    """Starts workers. ``write`` takes their log where it cannot go where the supervisor's goes,
+    in whole lines, and does not fail.
+    """
 
     reactor: Any
     environment: Mapping[str, str]
-    write: Callable[[bytes], None] | None = None
+    write: Write | None = None
 
     def __call__(self, orders: Orders, heard: Heard, ended: Callable[[str], None]) -> Running:
-        log: dict[int, Any] = {1: 1, 2: 2} if self.write is None else {1: "r", 2: "r"}
+        log: dict[int, Any] = {each: each if self.write is None else "r" for each in LOG}
         descriptors = {FROM_SUPERVISOR: "w", **log, TO_SUPERVISOR: "r", ORDERS: "w"}
         passed = []
         for number, each in enumerate(orders.sockets, start=FIRST_SOCKET):
@@ -80,12 +84,10 @@ class Spawner:
 class _Process(ProcessProtocol):
     transport: IProcessTransport
 
-    def __init__(
-        self, heard: Heard, ended: Callable[[str], None], write: Callable[[bytes], None]
-    ) -> None:
+    def __init__(self, heard: Heard, ended: Callable[[str], None], write: Write) -> None:
         self._messages = Messages(heard, lambda: None)
         self._ended = ended
-        self._write = write
+        self._log = {number: Lines(write) for number in LOG}
         self._hears = True
         self.pid = 0
 
@@ -108,12 +110,14 @@ class _Process(ProcessProtocol):
     def childConnectionLost(self, childFD: int) -> None:
         if childFD == FROM_SUPERVISOR:
             self._hears = False
+        elif childFD in self._log:
+            self._log[childFD].close()
 
     def childDataReceived(self, childFD: int, data: bytes) -> None:
         if childFD == TO_SUPERVISOR:
             self._messages.dataReceived(data)
         else:
-            self._write(data)
+            self._log[childFD].add(data)
 
     def processEnded(self, reason: Failure) -> None:
         self._ended(_ending(reason.value))

@@ -5,10 +5,12 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any, Final
 
 from twisted.application.service import Service
 from twisted.internet.defer import Deferred, TimeoutError, maybeDeferred
+from twisted.internet.error import ReactorNotRunning
 from twisted.internet.task import LoopingCall
 from twisted.logger import ILogObserver, Logger
 
@@ -17,7 +19,7 @@ from boomerang.listening import CannotListen
 from boomerang.process import stop_on_signals
 from boomerang.settings import Settings
 from boomerang.systemd import SystemdService
-from boomerang.web.pages import instant
+from boomerang.web.pages import Life, instant
 from boomerang.workers.counts import SupervisorCounts
 from boomerang.workers.crew import LOOK_EVERY, Crew
 from boomerang.workers.gathering import Gathering, Said
@@ -29,8 +31,11 @@ from boomerang.workers.sockets import Sockets
 from boomerang.workers.spawning import Spawn
 from boomerang.workers.workplace import Orders
 
+SILENCE: Final = 5.0
+"""Seconds beyond ``shutdown_grace`` after which nobody waits for a worker that is quiet."""
+
 LAST_WORDS: Final = 20.0
-"""Seconds beyond ``shutdown_grace`` that workers have for their end (`boomerang.host`)."""
+"""The same for one that gives signs of life: longer than its end may take (`boomerang.host`)."""
 
 REMEMBER_EVERY: Final = 5.0
 """Seconds between two looks at what workers have counted: what one that is killed can lose."""
@@ -74,9 +79,10 @@ class Supervisor(Service):
             restarted=self._counts.restarted,
         )
         self._gatherings = {what: self._gathering(what) for what in (HEALTH, METRICS)}
-        self._loops = [self._loop(self._crew.look), self._loop(self._remember)]
+        self._looking = self._loop(self._crew.look)
+        self._remembering = self._loop(self._remember)
         self._gone: Families = []
-        self._started_at = wall_clock()
+        self._life = Life(started_at=wall_clock(), clock=reactor.seconds)
         self._started = False
         self._stopping = False
         self._away_since: float | None = None
@@ -106,29 +112,35 @@ class Supervisor(Service):
         self._reactor.callWhenRunning(self._begin)
 
     def stopService(self) -> Deferred[None]:
-        """Have all workers answer whoever is waiting; fires when they have ended."""
+        """Have all workers answer whoever is waiting; fires when they have ended.
+
+        Where some had to be killed for it, the process ends with status 1.
+        """
         super().stopService()
         return Deferred.fromCoroutine(self._stop())
 
     def _begin(self) -> None:
         stop_on_signals(self._reactor, hurry=self._hurry)
         self._crew.start()
-        for loop, interval in zip(self._loops, (LOOK_EVERY, REMEMBER_EVERY), strict=True):
-            loop.start(interval, now=False)
+        self._looking.start(LOOK_EVERY, now=False)
+        self._remembering.start(REMEMBER_EVERY, now=False)
 
     async def _stop(self) -> None:
         self._stopping = True
         self._systemd.stopping()
-        for loop in self._loops:
-            if loop.running:
-                loop.stop()
+        _end(self._remembering)
         await self._sockets.close()
-        limit = self._settings.shutdown_grace + LAST_WORDS
+        grace = self._settings.shutdown_grace
+        waiting = self._reactor.callLater(grace + SILENCE, self._crew.lose_patience)
         try:
-            await self._crew.stop().addTimeout(limit, self._reactor)
+            await self._crew.stop().addTimeout(grace + LAST_WORDS, self._reactor)
         except TimeoutError:
-            left = self._crew.signal("KILL")
-            self._log.error("{left} workers did not end in time, killed", left=left)
+            self._log.error("{left} workers did not end in time, killed", left=self._crew.kill())
+        if waiting.active():
+            waiting.cancel()
+        _end(self._looking)
+        if not self._crew.ended_well:
+            self._give_up()
         await maybeDeferred(self._systemd.stopService)
 
     def _hurry(self) -> None:
@@ -209,8 +221,8 @@ class Supervisor(Service):
         return host_health(
             list(said.values()),
             of=self._crew.of,
-            started=instant(self._started_at),
-            uptime=self._wall_clock() - self._started_at,
+            started=instant(self._life.started_at),
+            uptime=self._life.seconds,
             away_since=None if since is None else instant(since),
         )
 
@@ -229,8 +241,13 @@ class Supervisor(Service):
         return loop
 
 
+def _end(loop: LoopingCall) -> None:
+    if loop.running:
+        loop.stop()
+
+
 def give_up(reactor: Any) -> None:
-    """End the process with status 1 once everything has stopped.
+    """End the process with status 1 once everything has stopped, which it may be doing already.
 
     ``twistd`` knows no way to say so once the reactor runs.
     """
@@ -240,4 +257,5 @@ def give_up(reactor: Any) -> None:
         os._exit(1)
 
     reactor.addSystemEventTrigger("after", "shutdown", leave)
-    reactor.stop()
+    with suppress(ReactorNotRunning):
+        reactor.stop()

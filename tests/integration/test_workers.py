@@ -7,6 +7,7 @@ import os
 import re
 import signal
 import socket
+import time
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -14,7 +15,16 @@ from pathlib import Path
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from tests.integration.daemon import ANY_PORT, COMMAND, Daemon, Daemons, ended, eventually, run
+from tests.integration.daemon import (
+    ANY_PORT,
+    COMMAND,
+    LISTENING,
+    Daemon,
+    Daemons,
+    ended,
+    eventually,
+    run,
+)
 from tests.integration.relaying import PUBLIC, TOKENS, App, Ledger, Port, Twilio
 from tests.integration.sockets import LIMIT, Connection, get
 from tests.integration.twilio import LATE, FailedCall, answers, let_pass, untimely
@@ -340,3 +350,41 @@ def test_deliveries(daemons: Daemons) -> None:
     assert "watching" not in "".join(
         line for line in host.daemon.log().splitlines() if "worker=0" not in line
     )
+
+
+def test_one_that_hangs_at_the_end(daemons: Daemons) -> None:
+    """A worker that hangs when all are told to stop delays the end by some seconds, and no more;
+    the others end as they should, and the status tells of the one that was killed."""
+    host = start(daemons, "--shutdown-grace", "0")
+    os.kill(host.pids()[0], signal.SIGSTOP)
+    before = time.monotonic()
+    host.daemon.signal(TERM)
+    assert host.daemon.exit_status() == 1
+    assert time.monotonic() - before < 5 + 2 + LATE
+    assert host.daemon.log().count("worker 0 gives no sign of life, killed") == 1
+    assert host.daemon.log().count("killed") == 1
+    assert host.alive() == []
+
+
+LINE = re.compile(r"[-\d]+T[:\d]+\+0000 \[[\w.-]+#\w+\] .+")
+
+
+def test_log_in_a_file(daemons: Daemons) -> None:
+    """In a log file, too, each line of each worker is a line of its own, also where the pipes have
+    more of them than are read at once."""
+    command = (*COMMAND[:-1], "--logfile", "boomerang.log", COMMAND[-1], "--workers", "2")
+    daemon = daemons.launch(*command, "--listen", ANY_PORT, "--retry-wait", "2")
+    file = daemon.directory / "boomerang.log"
+    found = eventually(lambda: LISTENING.search(file.read_text()) if file.exists() else None)
+    daemon.port = int(found[1])
+    calls = daemon.hold([FailedCall() for _ in range(300)])
+    daemon.signal(signal.SIGSTOP)
+    assert {answer.status for answer in answers(calls)} == {200}
+    daemon.signal(signal.SIGCONT)
+    daemon.signal(TERM)
+    assert daemon.exit_status() == 0
+    lines = file.read_text().splitlines()
+    assert [line for line in lines if not LINE.fullmatch(line)] == []
+    decided = [line for line in lines if " held" in line]
+    assert len(decided) == len(calls)
+    assert {re.findall(r"worker=(\d)", line)[0] for line in decided} == {"0", "1"}

@@ -10,7 +10,7 @@ from twisted.internet.task import Clock
 from twisted.logger import LogLevel, capturedLogs, formatEvent
 
 from boomerang.settings import Settings
-from boomerang.workers.crew import HANGS, LOOK_EVERY, SLOWEST_START, Crew
+from boomerang.workers.crew import HANGS, LOOK_EVERY, QUIET, SLOWEST_START, Crew
 from boomerang.workers.identity import Worker
 from boomerang.workers.messages import Heard
 from boomerang.workers.workplace import Orders
@@ -150,6 +150,37 @@ def test_hanging(says: bool, looks: int) -> None:
     assert process.signals == []
     house.look(3)
     assert process.signals == ["KILL"]
+
+
+def test_hanging_at_the_end() -> None:
+    """Once patience is lost the quiet ones are killed, each once; one that gives signs is not."""
+    house = House(of=3)
+    one, other, third = house.processes
+    for each in house.processes:
+        each.say({"state": "READY=1"})
+    house.crew.stop()
+    house.look(QUIET)
+    other.say({"state": "WATCHDOG=1"})
+    assert house.crew.ended_well
+    house.crew.lose_patience()
+    house.look(1)
+    assert [one.signals, other.signals, third.signals] == [
+        ["TERM", "KILL"],
+        ["TERM"],
+        ["TERM", "KILL"],
+    ]
+    assert not house.crew.ended_well
+    assert house.crew.kill() == 3
+    assert other.signals == ["TERM", "KILL"]
+
+
+def test_hanging_before_the_end() -> None:
+    """Whoever was killed before all were told to end, that is no bad end."""
+    house = House(of=1)
+    house.look(SLOWEST_START)
+    house.processes[0].end("killed by SIGKILL")
+    house.crew.stop()
+    assert house.crew.ended_well
 
 
 def test_quiet() -> None:

@@ -137,12 +137,18 @@ def test_messages() -> None:
 
 
 def test_log() -> None:
-    """Its lines go where the supervisor's go, if that is a file by way of it."""
+    """Its lines go where the supervisor's go, if that is a file by way of it: whole ones of each
+    pipe, and at the end what is left."""
     log: list[bytes] = []
     started = Started(log=log)
     assert started.options["childFDs"][1] == started.options["childFDs"][2] == "r"
-    started.running.childDataReceived(1, b"a line\n")
-    assert log == [b"a line\n"]
+    started.running.childDataReceived(1, b"a li")
+    started.running.childDataReceived(2, b"another\nwith")
+    started.running.childDataReceived(1, b"ne\n")
+    assert log == [b"another\n", b"a line\n"]
+    for number in (1, 2, TO_SUPERVISOR):
+        started.running.childConnectionLost(number)
+    assert log == [b"another\n", b"a line\n", b"with\n"]
 
 
 @pytest.mark.parametrize(

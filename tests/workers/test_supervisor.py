@@ -18,7 +18,7 @@ from boomerang.workers.gathering import PATIENCE
 from boomerang.workers.merging import families_of
 from boomerang.workers.messages import LAST, Heard
 from boomerang.workers.sockets import Sockets
-from boomerang.workers.supervisor import LAST_WORDS, REMEMBER_EVERY, Supervisor
+from boomerang.workers.supervisor import LAST_WORDS, REMEMBER_EVERY, SILENCE, Supervisor
 from boomerang.workers.workplace import Orders
 
 NOON = 1_795_262_400.0
@@ -60,6 +60,7 @@ class House:
         self.reactor = MemoryReactorClock()
         self.systemd: list[str] = []
         self.given_up: list[None] = []
+        self.set_by = 0.0
         self.processes: list[Process] = []
         settings = Settings(workers=2, store=SqliteAddress("b.db"), shutdown_grace=10)
         self.supervisor = Supervisor(
@@ -69,7 +70,7 @@ class House:
             spawn=self._spawn,
             systemd=SystemdService(self.systemd.append, interval=None, clock=self.reactor),
             host="host",
-            wall_clock=lambda: NOON + self.reactor.seconds(),
+            wall_clock=lambda: NOON + self.set_by + self.reactor.seconds(),
             give_up=lambda: self.given_up.append(None),
             observer=None,
         )
@@ -140,6 +141,19 @@ def test_health() -> None:
     answer = one.last("gathered")
     assert answer["number"] == 5
     assert (answer["gathered"]["status"], answer["gathered"]["held"]) == ("ok", 3)
+
+
+def test_uptime() -> None:
+    """How long the host has been there is not a question of what the clock was set to."""
+    house = House()
+    one, _ = house.begin()
+    house.reactor.advance(90)
+    house.set_by = -3600.0
+    one.say({"gather": "health", "number": 1})
+    one.say({"told": health(held=0), "of": "health", "round": one.last("tell")["round"]})
+    house.reactor.advance(PATIENCE)
+    found = one.last("gathered")["gathered"]
+    assert (found["uptime_seconds"], found["started"]) == (91, "2026-11-21T12:00:00+00:00")
 
 
 def test_health_of_some() -> None:
@@ -251,15 +265,53 @@ def test_stop() -> None:
     assert over == []
     other.end("status 0")
     assert over == [None]
+    assert house.given_up == []
     assert house.reactor.getDelayedCalls() == []
 
 
 def test_one_that_does_not_end() -> None:
-    """A worker that does not end in time is killed."""
+    """A worker that does not end in time is killed, whatever it says; the status tells of it."""
     house = House()
     one, other = house.begin()
     over: list[None] = []
     house.supervisor.stopService().addCallback(over.append)
     one.end("status 0")
-    house.reactor.advance(10 + LAST_WORDS)
+    for _ in range(10 + int(LAST_WORDS)):
+        assert (other.signals, over) == (["TERM"], [])
+        other.say({"state": "WATCHDOG=1"})
+        house.reactor.advance(1)
     assert (other.signals, over) == (["TERM", "KILL"], [None])
+    assert house.given_up == [None]
+    assert house.reactor.getDelayedCalls() == []
+
+
+def test_one_that_hangs_at_the_end() -> None:
+    """One that is silent has the grace for its answers, and little more; the status tells of
+    it."""
+    house = House()
+    one, other = house.begin()
+    over: list[None] = []
+    house.supervisor.stopService().addCallback(over.append)
+    one.end("status 0")
+    for _ in range(10 + int(SILENCE)):
+        assert other.signals == ["TERM"]
+        house.reactor.advance(1)
+    assert (other.signals, over) == (["TERM", "KILL"], [])
+    other.end("killed by SIGKILL")
+    assert (over, house.given_up) == ([None], [None])
+    assert house.reactor.getDelayedCalls() == []
+
+
+def test_one_that_begins_to_hang_at_the_end() -> None:
+    """One that falls silent later is found soon, too."""
+    house = House()
+    one, other = house.begin()
+    house.supervisor.stopService()
+    one.end("status 0")
+    for _ in range(10 + int(SILENCE)):
+        other.say({"state": "WATCHDOG=1"})
+        house.reactor.advance(1)
+    assert other.signals == ["TERM"]
+    for _ in range(4):
+        house.reactor.advance(1)
+    assert other.signals == ["TERM", "KILL"]
