@@ -13,7 +13,10 @@ from boomerang.retry.circuit import Circuit, Position
 Origin = tuple[str, int]
 
 STALE: Final = 120.0
-"""Seconds after which another process's word is no longer believed; it repeats it in time."""
+"""Seconds after which another process's word is no longer believed; it repeats it in time.
+
+Nor is one that was written as many seconds ahead: before a clock was set back, most likely.
+"""
 
 
 @frozen
@@ -30,11 +33,11 @@ class Word:
     written: float
 
     def is_believed(self, *, now: float) -> bool:
-        return now - self.written <= STALE
+        return abs(now - self.written) <= STALE
 
     def is_to_be_erased(self, *, now: float) -> bool:
         """Whether nobody can need it: those who write it anew would have done so long ago."""
-        return now - self.written > 2 * STALE
+        return abs(now - self.written) > 2 * STALE
 
     def tells_of_a_check(self) -> bool:
         """Whether a check of the app is down, by that process's monitor."""
@@ -81,4 +84,5 @@ def taken_over(circuit: Circuit, word: Word, *, now: float) -> Circuit:
         return Circuit()
     if circuit.position is not Position.CLOSED:
         return circuit
-    return Circuit(Position.OPEN, since=word.since, reason=word.reason, trial_at=now)
+    since = min(word.since, now)  # that process's clock may be ahead
+    return Circuit(Position.OPEN, since=since, reason=word.reason, trial_at=now)

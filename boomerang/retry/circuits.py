@@ -30,7 +30,9 @@ MOST: Final = 1000
 """Origins that are known of; beyond it the one that was heard of longest ago is forgotten, and
 one whose app is not dead before any that is."""
 
-_REPEAT: Final = 30.0
+REPEAT: Final = 30.0
+"""Seconds from one time that a process says what it knows to the next."""
+
 _PATIENCE: Final = 5.0
 _NEWER: Final = 0.001
 
@@ -89,7 +91,7 @@ class Circuits(Service):
         self._told: Mapping[Origin, bool] = {}
         self._unwritten: set[Origin] = set()
         self._outdated: set[Origin] = set()
-        self._repeated_at = 0.0
+        self._repeated_at = -REPEAT
         # Two, so that a store that hangs does not keep dead apps from being asked.
         self._loops = (
             LoopingCall(self._look),
@@ -231,7 +233,8 @@ class Circuits(Service):
 
     async def _write_down(self) -> None:
         now = self._wall_clock()
-        repeating = now - self._repeated_at >= _REPEAT
+        ticks = self._clock.seconds()  # since nobody sets that clock
+        repeating = ticks - self._repeated_at >= REPEAT
         changed, self._unwritten = self._unwritten, set()
         said = changed | {each for each in self.open() if repeating and self._vouches_for(each)}
         notes: dict[str, str | None] = {key_of(each): None for each in self._outdated}
@@ -245,7 +248,7 @@ class Circuits(Service):
             self._unwritten |= changed & self._known.keys()
             raise
         if repeating:
-            self._repeated_at = now
+            self._repeated_at = ticks
 
     def _vouches_for(self, origin: Origin) -> bool:
         """Whether this process knows by itself that the app is dead."""

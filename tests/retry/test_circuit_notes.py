@@ -58,10 +58,16 @@ def test_unreadable(key: str, text: str) -> None:
         (2 * STALE, False, False),
         (2 * STALE + 1.0, False, True),
         (-5.0, True, False),
+        (-STALE, True, False),
+        (-STALE - 1.0, False, False),
+        (-2 * STALE, False, False),
+        (-2 * STALE - 1.0, False, True),
+        (-3600.0, False, True),
     ],
 )
 def test_age(age: float, believed: bool, erased: bool) -> None:
-    """A word is believed for two minutes, and erased after four."""
+    """A word is believed for two minutes, and erased after four; so is one of a future that only a
+    clock set back can explain, but not that of a host whose clock is somewhat ahead."""
     assert WORD.is_believed(now=NOW + age) is believed
     assert WORD.is_to_be_erased(now=NOW + age) is erased
 
@@ -102,3 +108,9 @@ def test_of_a_check(position: Position, reason: str, tells: bool) -> None:
 def test_taken_over(before: Circuit, said: Position, after: Circuit) -> None:
     """Another's word opens and closes; what is known of an open one here stays."""
     assert taken_over(before, attrs.evolve(WORD, position=said), now=NOW) == after
+
+
+def test_taken_over_from_one_ahead() -> None:
+    """An app is not known to be dead since an instant that is yet to come here."""
+    ahead = attrs.evolve(WORD, since=NOW + 20.0)
+    assert taken_over(Circuit(), ahead, now=NOW).since == NOW
