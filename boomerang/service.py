@@ -57,6 +57,7 @@ from boomerang.web.trust import Trust
 from boomerang.web.visitors import MOST_AT_ONCE, Login, Visitors
 from boomerang.workers.identity import ALONE, share
 from boomerang.workers.making import (
+    keys_of,
     listening_of,
     make_supervisor,
     pages_of,
@@ -170,6 +171,7 @@ def build(
             outcome_watchers=(chronicle,),
             wall_clock=wall_clock,
             random=random,
+            own_keys=keys_of(workplace),
         ),
     )
     relay = make_relay(

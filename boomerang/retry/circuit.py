@@ -17,6 +17,9 @@ LOSSES: Final = 5
 TRIAL_EVERY: Final = 5.0
 """Seconds from one trial to the next; the app is found to be back within these."""
 
+SLACK: Final = 1.0
+"""Seconds that two looks at a wall clock may differ without its having been set back."""
+
 
 class Position(Enum):
     """The value stands in logs and metrics."""
@@ -58,7 +61,9 @@ def saved(circuit: Circuit, *, given_at: float, now: float) -> Circuit:
     """
     if circuit.position is Position.CLOSED or circuit.reason == "monitor":
         return evolve(circuit, losses=0)
-    return circuit if given_at <= circuit.since else _closed(now)
+    if given_at <= circuit.since and not _is_to_come(circuit.since, now=now):
+        return circuit
+    return _closed(now)
 
 
 def found_down(circuit: Circuit, *, now: float) -> Circuit:
@@ -82,9 +87,16 @@ def admits(circuit: Circuit, *, now: float) -> tuple[bool, Circuit]:
     """Whether a new failure gets its second chance, and the circuit after that."""
     if circuit.position is Position.CLOSED:
         return True, circuit
-    if circuit.reason == "monitor" or now - circuit.trial_at < TRIAL_EVERY:
+    if circuit.reason == "monitor":
+        return False, circuit
+    if now - circuit.trial_at < TRIAL_EVERY and not _is_to_come(circuit.trial_at, now=now):
         return False, circuit
     return True, evolve(circuit, position=Position.HALF_OPEN, trial_at=now)
+
+
+def _is_to_come(instant: float, *, now: float) -> bool:
+    """Whether it is of a future that only a clock set back can explain: long over, most likely."""
+    return instant > now + SLACK
 
 
 def _opened(circuit: Circuit, *, reason: str, now: float) -> Circuit:

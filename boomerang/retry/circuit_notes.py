@@ -6,14 +6,43 @@ import json
 from collections.abc import Mapping
 from typing import Final
 
-from attrs import frozen
+from attrs import evolve, frozen
 
 from boomerang.retry.circuit import Circuit, Position
 
 Origin = tuple[str, int]
 
 STALE: Final = 120.0
-"""Seconds after which another process's word is no longer believed; it repeats it in time."""
+"""Seconds after which another process's word is no longer believed; it repeats it in time.
+
+Nor is one that was written as many seconds ahead: before a clock was set back, most likely.
+"""
+
+UNHEARD: Final = 30
+"""Looks at the store in a row without a word of it, after which a circuit is forgotten that was
+known from others only: twice as many as there are from one repetition to the next."""
+
+
+@frozen
+class Known:
+    """A circuit, when it last changed (seconds since the epoch), and how the app can be asked.
+
+    ``unheard`` counts the looks at the store since another process said that the app is dead. It
+    is `None` where this process has seen that by itself, and so is to say it to the others.
+    """
+
+    circuit: Circuit
+    changed: float = 0.0
+    probe: str | None = None
+    unheard: int | None = None
+
+    @property
+    def closed(self) -> bool:
+        return self.circuit.position is Position.CLOSED
+
+    @property
+    def has_seen_losses(self) -> bool:
+        return self.circuit.reason == "losses" and self.unheard is None
 
 
 @frozen
@@ -30,11 +59,11 @@ class Word:
     written: float
 
     def is_believed(self, *, now: float) -> bool:
-        return now - self.written <= STALE
+        return abs(now - self.written) <= STALE
 
     def is_to_be_erased(self, *, now: float) -> bool:
         """Whether nobody can need it: those who write it anew would have done so long ago."""
-        return now - self.written > 2 * STALE
+        return abs(now - self.written) > 2 * STALE
 
     def tells_of_a_check(self) -> bool:
         """Whether a check of the app is down, by that process's monitor."""
@@ -81,4 +110,20 @@ def taken_over(circuit: Circuit, word: Word, *, now: float) -> Circuit:
         return Circuit()
     if circuit.position is not Position.CLOSED:
         return circuit
-    return Circuit(Position.OPEN, since=word.since, reason=word.reason, trial_at=now)
+    since = min(word.since, now)  # that process's clock may be ahead
+    return Circuit(Position.OPEN, since=since, reason=word.reason, trial_at=now)
+
+
+def after_a_look(known: Known, word: Word | None, *, now: float) -> Known:
+    """What is known of an origin after a look at the store; ``word`` is one that is believed."""
+    if word is not None and word.changed > known.changed:
+        circuit = taken_over(known.circuit, word, now=now)
+        unheard = 0 if known.closed else known.unheard
+        known = evolve(known, circuit=circuit, changed=word.changed, unheard=unheard)
+    if known.circuit.reason != "losses" or known.unheard is None:
+        return known
+    if word is not None and word.position is not Position.CLOSED:
+        return evolve(known, unheard=0)
+    if known.unheard < UNHEARD:
+        return evolve(known, unheard=known.unheard + 1)
+    return Known(Circuit(), probe=known.probe)

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Final, Protocol, TypeVar
 
-from attrs import evolve, frozen
+from attrs import evolve
 from twisted.application.service import Service
 from twisted.internet.defer import Deferred, TimeoutError
 from twisted.internet.interfaces import IReactorTime
@@ -18,7 +18,15 @@ from twisted.python.failure import Failure
 from boomerang.retry import circuit as rules
 from boomerang.retry.awake import Ask
 from boomerang.retry.circuit import Circuit, Position
-from boomerang.retry.circuit_notes import Origin, Word, key_of, note_of, read_notes, taken_over
+from boomerang.retry.circuit_notes import (
+    Known,
+    Origin,
+    Word,
+    after_a_look,
+    key_of,
+    note_of,
+    read_notes,
+)
 from boomerang.stores.interfaces import NoteStore, StoreUnavailable
 
 T = TypeVar("T")
@@ -30,7 +38,9 @@ MOST: Final = 1000
 """Origins that are known of; beyond it the one that was heard of longest ago is forgotten, and
 one whose app is not dead before any that is."""
 
-_REPEAT: Final = 30.0
+REPEAT: Final = 30.0
+"""Seconds from one time that a process says what it knows to the next."""
+
 _PATIENCE: Final = 5.0
 _NEWER: Final = 0.001
 
@@ -39,19 +49,6 @@ class CircuitWatcher(Protocol):
     """Whoever tells of circuits: the metrics."""
 
     def circuits_open(self, count: int) -> None: ...
-
-
-@frozen
-class Known:
-    """A circuit, when it last changed (seconds since the epoch), and how the app can be asked."""
-
-    circuit: Circuit
-    changed: float = 0.0
-    probe: str | None = None
-
-    @property
-    def closed(self) -> bool:
-        return self.circuit.position is Position.CLOSED
 
 
 class Circuits(Service):
@@ -89,7 +86,7 @@ class Circuits(Service):
         self._told: Mapping[Origin, bool] = {}
         self._unwritten: set[Origin] = set()
         self._outdated: set[Origin] = set()
-        self._repeated_at = 0.0
+        self._repeated_at = -REPEAT
         # Two, so that a store that hangs does not keep dead apps from being asked.
         self._loops = (
             LoopingCall(self._look),
@@ -122,6 +119,8 @@ class Circuits(Service):
         return admitted
 
     def lost(self, origin: Origin) -> None:
+        known = self._known.get(origin, Known(Circuit()))
+        self._known[origin] = evolve(known, unheard=None)
         self._change(origin, rules.lost)
 
     def saved(self, origin: Origin, *, given_at: float) -> None:
@@ -231,7 +230,8 @@ class Circuits(Service):
 
     async def _write_down(self) -> None:
         now = self._wall_clock()
-        repeating = now - self._repeated_at >= _REPEAT
+        ticks = self._clock.seconds()  # since nobody sets that clock
+        repeating = ticks - self._repeated_at >= REPEAT
         changed, self._unwritten = self._unwritten, set()
         said = changed | {each for each in self.open() if repeating and self._vouches_for(each)}
         notes: dict[str, str | None] = {key_of(each): None for each in self._outdated}
@@ -245,11 +245,11 @@ class Circuits(Service):
             self._unwritten |= changed & self._known.keys()
             raise
         if repeating:
-            self._repeated_at = now
+            self._repeated_at = ticks
 
     def _vouches_for(self, origin: Origin) -> bool:
         """Whether this process knows by itself that the app is dead."""
-        return self._known[origin].circuit.reason == "losses" or self._told.get(origin) is False
+        return self._known[origin].has_seen_losses or self._told.get(origin) is False
 
     def _contradicts(self, origin: Origin, word: Word) -> bool:
         """Whether this process knows better than an older word, written over a newer one.
@@ -265,12 +265,14 @@ class Circuits(Service):
     def _hear_the_others(self, said: Mapping[Origin, Word], *, now: float) -> None:
         self._outdated = {each for each, word in said.items() if word.is_to_be_erased(now=now)}
         believed = {each: word for each, word in said.items() if word.is_believed(now=now)}
-        for origin, word in believed.items():
-            known = self._known.get(origin, Known(Circuit()))
-            if word.changed > known.changed:
-                circuit = taken_over(known.circuit, word, now=now)
-                self._note(origin, known, evolve(known, circuit=circuit, changed=word.changed))
-            elif self._contradicts(origin, word):
+        for origin in (*believed, *(self.open().keys() - believed.keys())):
+            known, word = self._known.get(origin, Known(Circuit())), believed.get(origin)
+            after = after_a_look(known, word, now=now)
+            if after.changed != known.changed:
+                self._note(origin, known, after)
+            elif origin in self._known:
+                self._known[origin] = after
+            if word is not None and self._contradicts(origin, word):
                 self._unwritten.add(origin)
         # What is yet to be written here may be what the store still says otherwise.
         for origin in self.open().keys() - self._told.keys() - self._unwritten:

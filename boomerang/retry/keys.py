@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import hmac
-from collections.abc import Mapping, Sequence
+import os
+from collections.abc import Callable, Mapping, Sequence
 from hashlib import sha256
 from itertools import count
 from typing import Final, TypeVar
 
+from attrs import field, frozen
 from twisted.internet.defer import CancelledError, Deferred, TimeoutError
 from twisted.internet.interfaces import IReactorTime
 from twisted.internet.task import deferLater
@@ -38,19 +40,43 @@ _FORMER: Final = "former"
 _log = Logger(namespace="boomerang.retry")
 
 
+def drawn() -> tuple[bytes, ...]:
+    """A key that nobody else has, as the only one."""
+    return (os.urandom(32),)
+
+
+@frozen
+class OwnKeys:
+    """The keys that a process begins with, the one to sign with first.
+
+    ``tell`` gets those that it has agreed on with others: of one that is alone nobody needs them.
+    """
+
+    keys: Sequence[bytes] = field(factory=drawn, repr=False)
+    tell: Callable[[Sequence[bytes]], None] = lambda keys: None
+
+
 def derived(secrets: Sequence[str]) -> list[bytes]:
     """Keys made of the secrets that Twilio signs with; all instances have the same."""
     return [hmac.digest(each.encode(), b"boomerang continuation key", sha256) for each in secrets]
 
 
-async def shared(keys: list[bytes], notes: NoteStore, *, holder: str, clock: IReactorTime) -> None:
+async def shared(
+    keys: list[bytes],
+    notes: NoteStore,
+    *,
+    holder: str,
+    clock: IReactorTime,
+    tell: Callable[[Sequence[bytes]], None],
+) -> None:
     """Let the processes that share a store agree on a key; it is put first into ``keys``.
 
-    Before that ``keys`` has one of this process's own, and a call that comes back to another one
-    is refused there. ``holder`` is the process's name, unlike any other's. It goes on until it is
+    Before that ``keys`` has one of this host's own, and a call that comes back to another host is
+    refused there. ``holder`` is the process's name, unlike any other's. It goes on until it is
     cancelled: the store may not be there yet, and it may lose the key later. Then it is given the
     same again, or, if a new process was faster, all go over to that one's, and still read this one.
-    With an auth token none of this is needed (see `derived`).
+    With an auth token none of this is needed (see `derived`). ``tell`` hears of the keys at each
+    look, so that whoever misses it once hears it the next time.
     """
     agreed = False
     for tries in count(1):
@@ -60,6 +86,7 @@ async def shared(keys: list[bytes], notes: NoteStore, *, holder: str, clock: IRe
             if found:
                 keys[:] = list(dict.fromkeys([*found, *keys]))[:MOST]
                 agreed, pause = True, LOOK_EVERY
+                tell(keys)
         except (StoreUnavailable, TimeoutError):
             pass
         except CancelledError:
@@ -69,7 +96,8 @@ async def shared(keys: list[bytes], notes: NoteStore, *, holder: str, clock: IRe
             pause = LOOK_EVERY
         if tries == PATIENT_TRIES and not agreed:
             _log.warn(
-                "calls held in turns cannot change the process: the store has no key for them"
+                "calls held in turns cannot come back to another instance, or after a restart:"
+                " the store has no key for them"
             )
         await deferLater(clock, pause)
 

@@ -6,7 +6,7 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from attrs import frozen
+from attrs import field, frozen
 from twisted.application.service import Service
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.python.failure import Failure
@@ -34,7 +34,8 @@ class Surroundings:
     ``ask`` asks whether an app is awake, ``apps`` says what the monitor has found of origins,
     ``watchers`` hear of decisions beside the log and the metrics, ``outcome_watchers`` of what
     became of second chances. ``wall_clock`` gives seconds since the epoch, ``random`` numbers from
-    0 to 1.
+    0 to 1. ``own_keys`` are for the tokens of held calls, where there is no secret to derive
+    them from.
     """
 
     reactor: Any
@@ -48,6 +49,7 @@ class Surroundings:
     outcome_watchers: Sequence[OutcomeWatcher]
     wall_clock: Callable[[], float]
     random: Callable[[], float]
+    own_keys: keys.OwnKeys = field(factory=keys.OwnKeys)
 
 
 class Knowledge(Service):
@@ -99,7 +101,7 @@ def make_retry(
     watcher = OutcomeWatchers(OutcomeRecord(around.metrics, circuits), *around.outcome_watchers)
     outcomes = Outcomes(around.reactor, around.store, watcher)
     known = keys.derived((*settings.twilio.auth_token, *settings.twilio.shared_keys.values()))
-    token_keys = known or [os.urandom(32)]
+    token_keys = known or list(around.own_keys.keys)
     service = RetryService(
         book=book,
         store=around.store,
@@ -117,7 +119,13 @@ def make_retry(
 
     def agree_on_key() -> Deferred[None]:
         return Deferred.fromCoroutine(
-            keys.shared(token_keys, around.notes, holder=os.urandom(16).hex(), clock=around.reactor)
+            keys.shared(
+                token_keys,
+                around.notes,
+                holder=os.urandom(16).hex(),
+                clock=around.reactor,
+                tell=around.own_keys.tell,
+            )
         )
 
     return service, Knowledge(

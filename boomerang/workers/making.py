@@ -17,12 +17,14 @@ from boomerang.listening import Listening, endpoints
 from boomerang.metrics import Metrics
 from boomerang.relay.making import Relay
 from boomerang.retry.hold import Hold
+from boomerang.retry.keys import OwnKeys, drawn
 from boomerang.settings import Settings
 from boomerang.systemd import SystemdService, notifier, watchdog_interval
 from boomerang.web.pages import HealthRoute, MetricsRoute
 from boomerang.web.site import GuardedSite
 from boomerang.web.visitors import Visitors
 from boomerang.workers.crew import LOOK_EVERY
+from boomerang.workers.keyring import Keyring
 from boomerang.workers.log import tolerant
 from boomerang.workers.merging import families_of
 from boomerang.workers.messages import HEALTH, METRICS
@@ -47,13 +49,22 @@ def make_supervisor(
         reactor=reactor,
         settings=settings,
         sockets=Sockets(reactor, settings.listen, workers=settings.workers),
-        spawn=Spawner(reactor, os.environ, None if log is None else tolerant(log)),
+        spawn=Keyring(
+            Spawner(reactor, os.environ, None if log is None else tolerant(log)), drawn()
+        ),
         systemd=systemd_of(None, reactor),
         host=uuid4().hex,
         wall_clock=time.time,
         give_up=partial(give_up, reactor),
         observer=observer,
     )
+
+
+def keys_of(workplace: Workplace | None) -> OwnKeys:
+    """The keys of held calls' tokens: a worker has those of its host, and tells of new ones."""
+    if workplace is None:
+        return OwnKeys()
+    return OwnKeys(workplace.orders.token_keys, workplace.channel.tell_keys)
 
 
 def listening_of(

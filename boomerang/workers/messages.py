@@ -2,7 +2,7 @@
 
 To a worker: ``accept`` (whose connections), ``tell`` (``health`` or ``metrics``, for a ``round``),
 ``gathered`` (the answer to its ``gather``), ``nudge``, ``hurry``. From a worker: ``state`` (as to
-systemd), ``told`` (in a round, or `LAST`), ``gather``, ``nudge``.
+systemd), ``told`` (in a round, or `LAST`), ``gather``, ``nudge``, ``token_keys`` (for no log).
 """
 
 from __future__ import annotations

@@ -12,6 +12,7 @@ from twisted.internet.defer import Deferred, succeed
 from twisted.internet.stdio import StandardIO
 from twisted.logger import Logger
 
+from boomerang.retry.keys import drawn
 from boomerang.settings import Settings
 from boomerang.workers.identity import Worker
 from boomerang.workers.messages import FROM_SUPERVISOR, LAST, METRICS, TO_SUPERVISOR, Messages
@@ -31,13 +32,15 @@ NUDGED: Final = 0.005
 class Orders:
     """What a worker is started with; the settings are those of the supervisor's own start.
 
-    ``host`` names all workers of this host among the hosts that share a store.
+    ``host`` names all workers of this host among the hosts that share a store. ``token_keys`` are
+    those of the tokens of held calls (`boomerang.workers.keyring`).
     """
 
     settings: Settings = field(repr=False)
     worker: Worker
     host: str
     sockets: tuple[Passed, ...]
+    token_keys: tuple[bytes, ...] = field(factory=drawn, repr=False)
 
 
 class Channel:
@@ -89,6 +92,11 @@ class Channel:
     def tell_state(self, state: str) -> None:
         """As systemd is told: ``READY=1``, ``WATCHDOG=1``, ``STOPPING=1``."""
         self.send(state=state)
+
+    def tell_keys(self, keys: Sequence[bytes]) -> None:
+        """Tell which keys tokens are signed with, for the worker that is started next."""
+        if self._is_open:
+            self.send(token_keys=[key.hex() for key in keys])
 
     def nudge(self) -> None:
         """Tell worker 0 that there may be something to deliver."""

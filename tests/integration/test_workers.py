@@ -15,6 +15,8 @@ from pathlib import Path
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
+from boomerang.standin.verbs import Redirect
+from tests.integration.app import App as CalledApp
 from tests.integration.daemon import (
     ANY_PORT,
     COMMAND,
@@ -27,8 +29,9 @@ from tests.integration.daemon import (
 )
 from tests.integration.relaying import PUBLIC, TOKENS, App, Ledger, Port, Twilio
 from tests.integration.sockets import LIMIT, Connection, get
-from tests.integration.twilio import LATE, FailedCall, answers, let_pass, untimely
+from tests.integration.twilio import LATE, Caller, FailedCall, answers, let_pass, untimely
 from tests.servers import RedisServer
+from tests.web_servers import closed_port
 
 TERM, INT, KILL = signal.SIGTERM, signal.SIGINT, signal.SIGKILL
 
@@ -388,3 +391,39 @@ def test_log_in_a_file(daemons: Daemons) -> None:
     decided = [line for line in lines if " held" in line]
     assert len(decided) == len(calls)
     assert {re.findall(r"worker=(\d)", line)[0] for line in decided} == {"0", "1"}
+
+
+def test_turns_without_a_store(daemons: Daemons, app: CalledApp) -> None:
+    """While the store is away, a call that is held in turns may come back to any worker, also to
+    one that was started since."""
+    file = daemons.directory / "turns.toml"
+    file.write_text(
+        f'[retry]\nprobe = "{app.url("/health")}"\nhold_limit = 60\nhold_message = "One moment."\n'
+    )
+    host = start(daemons, "--config", str(file), store=f"redis://127.0.0.1:{closed_port()}")
+    before, after = ([FailedCall(error_url=app.url("/voice")) for _ in range(20)] for _ in range(2))
+    targets = [told_to_come_back(host, failed) for failed in before]
+    pid = host.pids()[1]
+    host.kill(1)
+    eventually(lambda: host.pids()[1] != pid)
+    eventually(lambda: "workers" not in {each["part"] for each in host.daemon.health()["degraded"]})
+    targets += [told_to_come_back(host, failed) for failed in after]
+    app.wake()
+    calls = [*before, *after]
+    port = host.daemon.port
+    back = answers(
+        Caller(failed.script, failed.returning(port, target))
+        for failed, target in zip(calls, targets, strict=True)
+    )
+    assert {answer.status for answer in back} == {200}
+    assert {answer.redirect for answer in back} == {("POST", app.url("/voice"))}
+    for some in (before, after):
+        assert 2 in {len(set(host.of(failed))) for failed in some}
+
+
+def told_to_come_back(host: Host, failed: FailedCall) -> str:
+    """Path and query to which a call that is held in turns was told to come back."""
+    told = host.daemon.rescue(failed)
+    assert told.decision == "hold; attempt=1"
+    (back,) = [verb.to.url for verb in told.document.verbs if isinstance(verb, Redirect)]
+    return back.partition(str(host.daemon.port))[2]

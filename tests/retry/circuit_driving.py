@@ -66,7 +66,7 @@ class Notes(MemoryNotes):
 class Process:
     """Circuits, and what this process's monitor has found; ``count`` is what the metrics say.
 
-    Its clock is some seconds ``ahead``.
+    Its wall clock is some seconds ``ahead``, and may be set.
     """
 
     def __init__(
@@ -79,6 +79,7 @@ class Process:
         ahead: float = 0.0,
     ) -> None:
         self._clock = clock
+        self.ahead = ahead
         self.apps = Apps(clock)
         self.monitor: dict[tuple[str, int], bool] = {}
         self.monitor_broken = False
@@ -89,12 +90,15 @@ class Process:
             ask=self.apps.ask,
             found=self.found,
             clock=clock,
-            wall_clock=lambda: EPOCH + clock.seconds() + ahead,
+            wall_clock=self.wall,
             watcher=self,
             in_use=in_use,
             most=most,
         )
         self.circuits.startService()
+
+    def wall(self) -> float:
+        return EPOCH + self._clock.seconds() + self.ahead
 
     def circuits_open(self, count: int) -> None:
         self.count = count

@@ -8,6 +8,7 @@ import pytest
 
 from boomerang.retry.circuit import (
     LOSSES,
+    SLACK,
     TRIAL_EVERY,
     Circuit,
     Position,
@@ -98,6 +99,52 @@ def test_saved_before(given_at: float, position: str) -> None:
     """A call that had its second chance before the app was found dead does not prove it alive."""
     circuit = saved(after("lllll"), given_at=given_at, now=40.0)
     assert circuit.position.value == position
+
+
+HOUR = 3600.0
+
+
+@pytest.mark.parametrize(
+    ("passed", "admitted"),
+    [
+        (0.0, False),
+        (TRIAL_EVERY - 0.1, False),
+        (TRIAL_EVERY, True),
+        (HOUR, True),
+        (-SLACK, False),
+        (-SLACK - 0.1, True),
+        (-HOUR, True),
+    ],
+)
+def test_trial_by_a_clock_that_is_set(passed: float, admitted: bool) -> None:
+    """A trial of an instant that is yet to come was made before the clock was set back: it is over,
+    and the next ones are five seconds apart again."""
+    now = HOUR + passed
+    half_open = Circuit(Position.HALF_OPEN, since=1.0, losses=5, reason="losses", trial_at=HOUR)
+    let_through, after_it = admits(half_open, now=now)
+    assert let_through is admitted
+    if admitted:
+        assert not admits(after_it, now=now + TRIAL_EVERY - 0.1)[0]
+        assert admits(after_it, now=now + TRIAL_EVERY)[0]
+
+
+@pytest.mark.parametrize(
+    ("opened", "given", "position"),
+    [
+        (0.0, 0.1, "closed"),
+        (0.0, -0.1, "open"),
+        (HOUR, 0.1, "closed"),
+        (HOUR, -0.1, "closed"),
+        (-HOUR, 0.1, "closed"),
+        (SLACK, 0.1, "open"),
+        (SLACK + 0.1, 0.1, "closed"),
+    ],
+)
+def test_saved_by_a_clock_that_is_set(opened: float, given: float, position: str) -> None:
+    """A circuit that was opened at an instant yet to come is closed by whatever call is saved."""
+    now = 2 * HOUR
+    circuit = Circuit(Position.OPEN, since=now + opened, losses=5, reason="losses", trial_at=now)
+    assert saved(circuit, given_at=now + given, now=now).position.value == position
 
 
 def test_since() -> None:

@@ -6,7 +6,17 @@ import attrs
 import pytest
 
 from boomerang.retry.circuit import Circuit, Position
-from boomerang.retry.circuit_notes import STALE, Word, key_of, note_of, read_notes, taken_over
+from boomerang.retry.circuit_notes import (
+    STALE,
+    UNHEARD,
+    Known,
+    Word,
+    after_a_look,
+    key_of,
+    note_of,
+    read_notes,
+    taken_over,
+)
 
 NOW = 1_800_000_000.0
 APP = ("app.example.com", 443)
@@ -58,10 +68,16 @@ def test_unreadable(key: str, text: str) -> None:
         (2 * STALE, False, False),
         (2 * STALE + 1.0, False, True),
         (-5.0, True, False),
+        (-STALE, True, False),
+        (-STALE - 1.0, False, False),
+        (-2 * STALE, False, False),
+        (-2 * STALE - 1.0, False, True),
+        (-3600.0, False, True),
     ],
 )
 def test_age(age: float, believed: bool, erased: bool) -> None:
-    """A word is believed for two minutes, and erased after four."""
+    """A word is believed for two minutes, and erased after four; so is one of a future that only a
+    clock set back can explain, but not that of a host whose clock is somewhat ahead."""
     assert WORD.is_believed(now=NOW + age) is believed
     assert WORD.is_to_be_erased(now=NOW + age) is erased
 
@@ -102,3 +118,57 @@ def test_of_a_check(position: Position, reason: str, tells: bool) -> None:
 def test_taken_over(before: Circuit, said: Position, after: Circuit) -> None:
     """Another's word opens and closes; what is known of an open one here stays."""
     assert taken_over(before, attrs.evolve(WORD, position=said), now=NOW) == after
+
+
+def test_taken_over_from_one_ahead() -> None:
+    """An app is not known to be dead since an instant that is yet to come here."""
+    ahead = attrs.evolve(WORD, since=NOW + 20.0)
+    assert taken_over(Circuit(), ahead, now=NOW).since == NOW
+
+
+OPEN = Circuit(Position.OPEN, since=NOW - 9.0, reason="losses", trial_at=NOW)
+BY_OTHERS = Known(OPEN, changed=NOW - 8.0, probe="https://a", unheard=5)
+NEWER = attrs.evolve(WORD, changed=NOW - 7.0)
+END = attrs.evolve(NEWER, position=Position.CLOSED)
+
+
+@pytest.mark.parametrize(
+    ("known", "word", "after"),
+    [
+        (Known(Circuit()), None, Known(Circuit())),
+        (Known(Circuit()), WORD, Known(OPEN, WORD.changed, unheard=0)),
+        (BY_OTHERS, WORD, attrs.evolve(BY_OTHERS, unheard=0)),
+        (BY_OTHERS, None, attrs.evolve(BY_OTHERS, unheard=6)),
+        (
+            BY_OTHERS,
+            attrs.evolve(END, changed=NOW - 8.5),
+            attrs.evolve(BY_OTHERS, unheard=6),
+        ),
+        (
+            attrs.evolve(BY_OTHERS, unheard=UNHEARD),
+            None,
+            Known(Circuit(), probe="https://a"),
+        ),
+        (
+            attrs.evolve(BY_OTHERS, circuit=attrs.evolve(OPEN, reason="monitor")),
+            None,
+            attrs.evolve(BY_OTHERS, circuit=attrs.evolve(OPEN, reason="monitor")),
+        ),
+        (attrs.evolve(BY_OTHERS, unheard=None), None, attrs.evolve(BY_OTHERS, unheard=None)),
+        (
+            attrs.evolve(BY_OTHERS, unheard=None),
+            NEWER,
+            attrs.evolve(BY_OTHERS, unheard=None, changed=NEWER.changed),
+        ),
+    ],
+)
+def test_after_a_look(known: Known, word: Word | None, after: Known) -> None:
+    """What others have seen is forgotten when they say it no more; what was seen here is not."""
+    assert after_a_look(known, word, now=NOW) == after
+
+
+@pytest.mark.parametrize("unheard", [None, 5])
+def test_ended_by_another(unheard: int | None) -> None:
+    """That it is over is believed whoever has seen it."""
+    after = after_a_look(attrs.evolve(BY_OTHERS, unheard=unheard), END, now=NOW)
+    assert (after.closed, after.changed, after.has_seen_losses) == (True, END.changed, False)

@@ -9,7 +9,7 @@ from twisted.internet.defer import Deferred, fail
 from twisted.logger import LogLevel, capturedLogs, formatEvent
 
 from boomerang.retry.circuit import LOSSES, TRIAL_EVERY
-from boomerang.retry.circuits import ROUND
+from boomerang.retry.circuits import REPEAT, ROUND
 from boomerang.stores.notes_memory import MemoryNotes
 from tests.retry.circuit_driving import APP, OTHER, PROBE, Case, Process
 
@@ -81,6 +81,36 @@ class OutcomesTests(Case):
         assert self.one.admits(origin=OTHER)
         self.one.save(OTHER)
         assert (self.one.state, self.one.count) == ({APP[0]: "open, losses"}, 1)
+
+
+class ClockTests(Case):
+    """Somebody sets the wall clock; the reactor's goes on."""
+
+    def test_trials(self) -> None:
+        """A trial comes every five seconds also after that, and the saved call closes it."""
+        for ahead in (-3600.0, 3600.0, 0.0):
+            self.one.lose()
+            assert not self.one.admits()
+            self.one.ahead = ahead
+            self.pass_seconds(TRIAL_EVERY)
+            assert self.one.admits()
+            assert not self.one.admits()
+            self.one.lose(1)
+            self.pass_seconds(TRIAL_EVERY)
+            assert self.one.admits()
+            self.pass_seconds(1.0)
+            self.one.save()
+            assert self.one.state == {}
+
+    def test_repeated(self) -> None:
+        """What is known is repeated for the others as often as before."""
+        for ahead in (-3600.0, 3600.0, 0.0):
+            self.one.lose()
+            self.pass_seconds(2 * ROUND)
+            self.one.ahead = ahead
+            self.pass_seconds(REPEAT + ROUND)
+            (word,) = self.written().values()
+            assert abs(word["written"] - self.one.wall()) <= REPEAT + ROUND  # type: ignore[operator]
 
 
 class ProbeTests(Case):

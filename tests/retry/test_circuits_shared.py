@@ -10,7 +10,7 @@ from twisted.internet.defer import Deferred
 from twisted.logger import LogLevel, capturedLogs
 
 from boomerang.retry.circuit import TRIAL_EVERY
-from boomerang.retry.circuit_notes import STALE
+from boomerang.retry.circuit_notes import STALE, UNHEARD
 from boomerang.retry.circuits import ROUND
 from boomerang.stores.notes_memory import MemoryNotes
 from tests.retry.circuit_driving import APP, EPOCH, PROBE, TOPIC, Case, Notes, Process
@@ -113,6 +113,64 @@ class SharingTests(Case):
         self.pass_seconds(10 * STALE)
         later = self.process()
         assert later.state == {APP[0]: "open, losses"}
+
+    def test_the_finder_is_gone(self) -> None:
+        """Those that only heard of it do not keep each other's word alive: without traffic the
+        circuit ends some minutes after the process that had seen the losses."""
+        third = self.process()
+        self.one.lose()
+        self.pass_seconds(2 * ROUND)
+        self.one.circuits.stopService()
+        self.pass_seconds(STALE - ROUND)
+        assert self.other.state == third.state == {APP[0]: "open, losses"}
+        self.pass_seconds(UNHEARD * ROUND + 2 * ROUND)
+        assert (self.other.state, self.other.count) == (third.state, third.count) == ({}, 0)
+        self.pass_seconds(STALE)
+        assert self.written() == {}
+
+    def test_the_finder_lives(self) -> None:
+        """As long as that one says so, they believe it."""
+        self.one.lose()
+        self.pass_seconds(2 * ROUND)
+        for _ in range(40):
+            assert self.other.state == {APP[0]: "open, losses"}
+            self.pass_seconds(STALE / 10)
+
+    def test_seen_since(self) -> None:
+        """Who has lost a trial of its own knows by itself, and says so to the others."""
+        third = self.process()
+        self.one.lose()
+        self.pass_seconds(2 * TRIAL_EVERY)
+        self.one.circuits.stopService()
+        assert self.other.admits()
+        self.other.lose(1)
+        self.pass_seconds(4 * STALE)
+        assert self.other.state == third.state == {APP[0]: "open, losses"}
+
+    def test_a_store_that_forgot(self) -> None:
+        """They go on as before until the one that has seen it repeats it: also while the store is
+        away for long, and when it comes back empty."""
+        self.one.lose()
+        self.pass_seconds(2 * ROUND)
+        self.notes.mood = "away"
+        self.pass_seconds(3 * STALE)
+        MemoryNotes.__init__(self.notes, self.clock)
+        with capturedLogs() as events:
+            self.notes.mood = "there"
+            self.pass_seconds(2 * STALE)
+        assert self.other.state == {APP[0]: "open, losses"}
+        assert events == []
+
+    def test_the_finder_comes_back(self) -> None:
+        """One that could not reach the store for long is believed again."""
+        self.one.lose()
+        self.pass_seconds(2 * ROUND)
+        self.one.circuits.stopService()
+        self.pass_seconds(2 * STALE)
+        assert self.other.state == {}
+        self.one.circuits.startService()
+        self.pass_seconds(2 * ROUND)
+        assert self.other.state == {APP[0]: "open, losses"}
 
     def test_monitor(self) -> None:
         """What the watching process has found counts in the others as if they watched."""

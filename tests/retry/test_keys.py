@@ -10,7 +10,15 @@ from twisted.internet.task import Clock
 from twisted.logger import LogLevel, capturedLogs, formatEvent
 from twisted.trial.unittest import SynchronousTestCase
 
-from boomerang.retry.keys import LOOK_EVERY, MOST, PATIENT_TRIES, TRY_EVERY, derived, shared
+from boomerang.retry.keys import (
+    LOOK_EVERY,
+    MOST,
+    PATIENT_TRIES,
+    TRY_EVERY,
+    OwnKeys,
+    derived,
+    shared,
+)
 from boomerang.stores.interfaces import StoreUnavailable
 from boomerang.stores.notes_memory import MemoryNotes
 
@@ -25,6 +33,14 @@ def test_derived() -> None:
     assert {len(one), len(other)} == {32}
     assert derived([]) == []
     assert b"one" not in one
+
+
+def test_own() -> None:
+    """Each process draws a key of its own, and does not show it."""
+    one, other = OwnKeys(), OwnKeys()
+    assert (len(one.keys), len(one.keys[0])) == (1, 32)
+    assert one.keys != other.keys
+    assert "key" not in repr(one)
 
 
 class Moody(MemoryNotes):
@@ -73,6 +89,7 @@ class Case(SynchronousTestCase):
         self.clock = Clock()
         self.notes = Moody(self.clock)
         self.keys = [OWN]
+        self.told: list[list[bytes]] = []
         self.running: list[Deferred[None]] = []
 
     def tearDown(self) -> None:
@@ -84,7 +101,13 @@ class Case(SynchronousTestCase):
 
     def agree(self, keys: list[bytes]) -> None:
         holder = f"process {len(self.running)}"
-        agreeing = shared(keys, self.notes, holder=holder, clock=self.clock)
+        agreeing = shared(
+            keys,
+            self.notes,
+            holder=holder,
+            clock=self.clock,
+            tell=lambda keys: self.told.append(list(keys)),
+        )
         self.running.append(Deferred.fromCoroutine(agreeing))
 
     def stop(self) -> None:
@@ -259,6 +282,28 @@ class LaterTests(Case):
             self.put(key=key.hex())
             self.pass_seconds(LOOK_EVERY)
         assert self.keys == [OWN, b"a"]
+
+    def test_told(self) -> None:
+        """What they have agreed on is told at each look, and nothing without a store."""
+        self.stop()
+        self.put(key=b"new".hex())
+        self.told.clear()
+        self.pass_seconds(2 * LOOK_EVERY)
+        assert self.told == [[b"new", OWN]] * 2
+        self.notes.mood = "away"
+        self.pass_seconds(2 * LOOK_EVERY)
+        assert len(self.told) == 2
+
+    def test_same_host(self) -> None:
+        """Workers that begin with the same key agree on it, or on the store's and keep it."""
+        for kept, agreed in ((None, [b"host's"]), (b"new".hex(), [b"new", b"host's"])):
+            self.notes.forget()
+            self.put(key=kept)
+            workers = [[b"host's"], [b"host's"]]
+            for keys in workers:
+                self.agree(keys)
+                self.pass_seconds(TRY_EVERY)
+            assert workers == [agreed, agreed]
 
     def test_store_away(self) -> None:
         """While there is no store they go on with what they have, and nothing is said of it."""

@@ -14,6 +14,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from boomerang.endpoints.rules import RuleBook
 from boomerang.metrics import Metrics
 from boomerang.retry.hold import Hold
+from boomerang.retry.keys import OwnKeys
 from boomerang.retry.making import Knowledge, Surroundings, make_retry
 from boomerang.retry.outcomes import Chance
 from boomerang.retry.policy import Decision
@@ -76,6 +77,7 @@ class Case(SynchronousTestCase):
         *,
         twilio: TwilioSettings | None = None,
         endpoints: tuple[Endpoint, ...] = (),
+        own_keys: OwnKeys | None = None,
     ) -> tuple[RetryService, Knowledge]:
         settings = evolve(
             Settings(),
@@ -106,6 +108,7 @@ class Case(SynchronousTestCase):
                 outcome_watchers=[self.outcomes],
                 wall_clock=self.wall_clock,
                 random=lambda: 0.5,
+                own_keys=own_keys or OwnKeys(),
             ),
         )
 
@@ -193,6 +196,24 @@ class TokenTests(Case):
         assert self.understands(one, before)
         for knowledge in (knows, knows_too):
             knowledge.stopService()
+
+    def test_same_host(self) -> None:
+        """Without either, workers of one host do from the start, and also once there is a store,
+        which may have another key; who is told of keys hears of that one."""
+        self.successResultOf(self.notes.write("continuation", {"key": b"store's".hex()}))
+        told: list[list[bytes]] = []
+        own = OwnKeys([b"host's"], lambda keys: told.append(list(keys)))
+        (one, knows), (other, _) = (self.made(TURNS, own_keys=own) for _ in range(2))
+        before = self.told(one)
+        assert self.understands(other, before)
+        knows.startService()
+        assert self.understands(one, before)
+        assert self.understands(one, self.told(other))
+        assert not self.understands(other, self.told(one, "CA2"), "CA2")
+        knows.stopService()
+        assert told[0] == [b"store's", b"host's"]
+        started_then, _ = self.made(TURNS, own_keys=OwnKeys(told[0]))
+        assert self.understands(started_then, self.told(one))
 
     def test_store_that_forgot(self) -> None:
         """Also after the store came back empty and one of them was restarted, some seconds on."""

@@ -157,3 +157,14 @@ def test_secrets() -> None:
     orders = Orders(Settings(), Worker(1, 2), "host", ())
     assert "settings" not in repr(orders)
     assert Workplace(orders, Wire().channel).name == "host.1"
+
+
+def test_keys() -> None:
+    """The supervisor is told of keys while somebody listens; before and after it is no matter."""
+    wire = Wire()
+    wire.channel.tell_keys([b"\x01", b"\x02"])
+    assert wire.hear() == [{"token_keys": ["01", "02"]}]
+    wire.close()
+    wire.channel.tell_keys([b"\x03"])
+    assert wire.hear() == []
+    Channel(lambda messages: None, clock=Clock()).tell_keys([b"\x03"])
