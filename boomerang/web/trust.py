@@ -74,7 +74,7 @@ class Trust:
         return not self.allowed_hosts or host_allowed(host, self.allowed_hosts)
 
     def party(self, request: GuardedRequest, account_sid: str) -> str:
-        """Whose request this is, for what is shared out: the account's that signed it.
+        """Whose request this is, for what is shared out: the account's that it names, if signed.
 
         Who does not sign can name any account. What such a one cannot choose is the address that
         it comes from, the proxy's if there is one: forwarding headers can be made up.
