@@ -149,7 +149,7 @@ def test_memory_per_held() -> None:
     [
         (patterns.EVEN, 1000, 1000, 8.0),
         (patterns.EVEN, 10_000, 10_000, 12.0),
-        (patterns.EVEN, 20_000, 20_000, 12.0),
+        (patterns.EVEN, 20_000, 20_000, 14.0),
         (patterns.BURST, 10_000, 10_000, 8.0),
         (patterns.TURNOVER, 1000, 2500, 8.0),
     ],
