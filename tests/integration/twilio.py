@@ -35,8 +35,7 @@ LATE: Final = 0.9
 """Seconds that an answer may come after its time on a machine that is busy with other things."""
 
 EARLY: Final = 0.01
-"""Seconds that an answer may come before its time: the kernel, which says since when a request has
-been there, counts in steps of as many."""
+"""Seconds that an answer may seem to come before its time: who is busy notes late that he asked."""
 
 _NOWHERE: Final = Webhook("https://app.example.com/")
 """The first address of calls whose beginning is not played."""
