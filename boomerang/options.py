@@ -55,13 +55,15 @@ class SettingsOptions(usage.Options):
         if self._listen:
             given["listen"] = self._listen
         name = self["config"] or self.environment.get("BOOMERANG_CONFIG") or ""
+        text, unread = _read(name)
         try:
             self["settings"] = load_settings(
                 Sources(
                     options=given,
                     environment=self.environment,
-                    file=_read(name),
+                    file=text,
                     file_name=name,
+                    unread=unread,
                 )
             )
         except InvalidSettings as error:
@@ -70,11 +72,11 @@ class SettingsOptions(usage.Options):
             ) from None
 
 
-def _read(name: str) -> str:
+def _read(name: str) -> tuple[str, str]:
+    """The text of a file, and why there is none; a mark that editors put before it is left out."""
     if not name:
-        return ""
+        return "", ""
     try:
-        return Path(name).read_text(encoding="utf-8")
+        return Path(name).read_text(encoding="utf-8-sig"), ""
     except (OSError, UnicodeDecodeError) as error:
-        reason = getattr(error, "strerror", None) or "it is not UTF-8"
-        raise usage.UsageError(f"cannot read the settings in {name}: {reason}") from None
+        return "", getattr(error, "strerror", None) or "it is not UTF-8"

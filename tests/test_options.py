@@ -119,9 +119,13 @@ def test_empty_option() -> None:
 def test_missing_file(tmp_path: Path) -> None:
     """A file that is not there is named, with the reason, whoever named it first."""
     missing = str(tmp_path / "none.toml")
-    expected = f"cannot read the settings in {missing}: No such file or directory"
+    expected = (
+        f"wrong settings:\n  cannot read the settings in {missing}: No such file or directory"
+    )
     assert complaint("--config", missing) == expected
     assert complaint(env={"BOOMERANG_CONFIG": missing}) == expected
+    others = "\n  BOOMERANG_WORKERS is '77', expected a whole number from 1 to 64"
+    assert complaint("-c", missing, env={"BOOMERANG_WORKERS": "77"}) == expected + others
 
 
 def test_directory(tmp_path: Path) -> None:
@@ -132,7 +136,14 @@ def test_directory(tmp_path: Path) -> None:
 def test_not_utf8(file: Path) -> None:
     """So is a file in another encoding."""
     file.write_bytes(b"environment = '\xe9'")
-    assert complaint("-c", str(file)) == f"cannot read the settings in {file}: it is not UTF-8"
+    expected = f"wrong settings:\n  cannot read the settings in {file}: it is not UTF-8"
+    assert complaint("-c", str(file)) == expected
+
+
+def test_mark_of_utf8(file: Path) -> None:
+    """A mark that some editors put at the beginning is no part of the settings."""
+    file.write_text("environment = 'staging'", encoding="utf-8-sig")
+    assert parsed("-c", str(file)).environment == "staging"
 
 
 @pytest.mark.parametrize(

@@ -37,13 +37,15 @@ class Sources:
 
     ``options`` are those of the command line, by dotted name (``retry.wait``); ``environment`` is
     the process's; ``file`` the text of the TOML file, ``file_name`` for messages and for the place
-    of other files that it names, which are read with ``read``.
+    of other files that it names, which are read with ``read``. ``unread`` is why the file itself
+    could not be.
     """
 
     options: Mapping[str, object] = field(factory=dict, repr=False)
     environment: Mapping[str, str] = field(factory=dict, repr=False)
     file: str = field(default="", repr=False)
     file_name: str = "boomerang.toml"
+    unread: str = ""
     read: ReadFile = field(default=read_file, repr=False)
 
     def read_beside(self, name: str) -> bytes:
@@ -104,6 +106,8 @@ def load_settings(sources: Sources) -> Settings:
     """The settings that the sources give. Raises `InvalidSettings` with all that is wrong."""
     known = {declared.name: declared for declared in declared_settings()}
     problems: list[str] = []
+    if sources.unread:
+        problems.append(f"cannot read the settings in {sources.file_name}: {sources.unread}")
     arrays = declared_entries()
     in_file = dict(_flat(_toml(sources, problems), {**known, **arrays}))
     values: dict[str, Any] = {}
@@ -227,6 +231,8 @@ def _find(
 
 def _problem(declared: Declared, where: str, raw: object, error: ValueError) -> str:
     hidden = declared.declaration.secret or declared.declaration.may_hold_secret
+    if where == "PORT":  # as it was given
+        raw = str(raw).removeprefix("tcp:")
     value = "" if hidden else f" is {_short(raw)},"
     return f"{where}{value} expected {error}"
 

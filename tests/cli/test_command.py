@@ -28,7 +28,7 @@ def test_arguments_of_the_process(
         (["--nonsense"], "boomerang: option --nonsense not recognized\n"),
         (["check-config", "--nonsense"], "boomerang: option --nonsense not recognized\n"),
         (["check-config", "hunter2"], "boomerang: Wrong number of arguments.\n"),
-        (["check-config", "-c", "/no/such"], "boomerang: cannot read the settings in /no/such: "),
+        (["check-config", "-c", "/no/such"], "cannot read the settings in /no/such: "),
     ],
 )
 def test_misuse(capsys: pytest.CaptureFixture[str], arguments: list[str], told: str) -> None:

@@ -325,12 +325,12 @@ def test_forms_in_file(file: str, name: str | None, value: object) -> None:
         ),
         (
             Sources(environment={"PORT": "http"}),
-            "PORT is 'tcp:http', expected endpoint strings like tcp:8080"
+            "PORT is 'http', expected endpoint strings like tcp:8080"
             " (invalid literal for int() with base 10: 'http')",
         ),
         (
             Sources(environment={"PORT": "65536"}),
-            "PORT is 'tcp:65536', expected endpoint strings like tcp:8080 (there is no such port)",
+            "PORT is '65536', expected endpoint strings like tcp:8080 (there is no such port)",
         ),
         (
             Sources(options={"listen": ["tcp:interface=127.0.0.1:port=-1"]}),
@@ -453,7 +453,7 @@ def test_all_problems_at_once() -> None:
         env={"BOOMERANG_LOG_FORMAT": "xml", "BOOMERANG_NONSENSE": "x", "PORT": "http"},
     )
     starts = [
-        "PORT is 'tcp:http', expected ",
+        "PORT is 'http', expected ",
         "boomerang.toml: home_url is 'x', expected ",
         "--workers is '99', expected ",
         "BOOMERANG_LOG_FORMAT is 'xml', expected ",
