@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from xml.etree import ElementTree
+from xml.etree.ElementTree import canonicalize
 
 import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
+from twilio.twiml.voice_response import VoiceResponse
 
 from boomerang.endpoints.document import document_problems
 from boomerang.twiml import CONTENT_TYPE, come_back, redirect
@@ -45,6 +47,23 @@ def test_round_trip(url: str, method: str) -> None:
     """Whatever is accepted as a URL comes out of the document as it went in."""
     assume(accepted(url))
     assert decoded(redirect(url, method)) == (url, {"method": method})
+
+
+@given(urls, st.sampled_from(["GET", "POST"]), st.none() | st.text(TRICKY, min_size=1))
+def test_like_the_sdk(url: str, method: str, message: str | None) -> None:
+    """A document says what that of Twilio's own builder says."""
+    assume(accepted(url))
+    theirs, waiting = VoiceResponse(), VoiceResponse()
+    theirs.redirect(url, method=method)
+    if message is not None:
+        waiting.say(message)
+    waiting.pause(length=1)
+    waiting.redirect(url, method="POST")
+    for ours, sdk in (
+        (redirect(url, method), theirs),
+        (come_back(url, message=message), waiting),
+    ):
+        assert canonicalize(ours.decode()) == canonicalize(sdk.to_xml())
 
 
 @pytest.mark.parametrize(

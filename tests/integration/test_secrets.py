@@ -203,7 +203,7 @@ def strangers() -> Iterator[bytes]:
     yield sent("POST", "/retry", "Transfer-Encoding: identity", body="x")
     yield f"GET /retry{query} HTTP/9.9\r\n\r\n".encode()
     yield f"Authorization: {PLANTED['request-header']}\r\n\r\n".encode()
-    yield sent("GET", "/health", f"X: {PLANTED['request-header'] * 1000}")
+    yield sent("GET", "/health", f"X: {PLANTED['request-header'] * 5000}")
 
 
 def refusals(port: int, requests: Sequence[bytes]) -> str:
@@ -282,12 +282,15 @@ def ended(daemon: Daemon) -> str:
     return written
 
 
-def test_daemon_with_redis(daemons: Daemons, tmp_path: Path, others: Gossip) -> None:
-    """A daemon whose store fails, and comes back with another password, tells no secret."""
+@pytest.mark.parametrize("workers", [1, 2])
+def test_daemon_with_redis(daemons: Daemons, tmp_path: Path, others: Gossip, workers: int) -> None:
+    """A daemon whose store fails, and comes back with another password, tells no secret; nor do
+    several workers, which get theirs from the supervisor."""
     file = tmp_path / "settings.toml"
     file.write_text(settings(others.server_port))
     with RedisServer(tmp_path, password=PLANTED["store-password"]) as server:
-        daemon = launch(daemons, file, "--log-format", "json", store=server.url())
+        options = ("--log-format", "json", "--workers", str(workers))
+        daemon = launch(daemons, file, *options, store=server.url())
         said = drive(daemon, others.server_port)
         with server.talk() as administrator:
             administrator.ask("CONFIG", "SET", "requirepass", "another-one")
