@@ -13,6 +13,8 @@ from benchmarks.traffic import VOICE
 # Twilio waits 15 s for an answer, connecting included; a later one saves no call.
 TWILIO_SECONDS = 15.0
 
+_NEARLY_ALL = 0.9
+
 
 @attrs.frozen(kw_only=True)
 class Order:
@@ -123,10 +125,14 @@ class MemorySample:
 
 
 def all_held(exchanges: Sequence[Exchange]) -> tuple[float, float]:
-    """From when until when all requests were held: last one sent, first one answered."""
-    sent = [exchange.sent for exchange in exchanges if exchange.sent is not None]
+    """From when until when nearly all requests were held: nine of ten sent, none answered.
+
+    Not all of them, since on a slow machine the driver itself is late with the last of 19,500.
+    """
+    sent = sorted(exchange.sent for exchange in exchanges if exchange.sent is not None)
     answered = [exchange.answered for exchange in exchanges if exchange.answered is not None]
-    return max(sent, default=math.inf), min(answered, default=math.inf)
+    last = sent[math.ceil(len(sent) * _NEARLY_ALL) - 1] if sent else math.inf
+    return last, min(answered, default=math.inf)
 
 
 def kib_per_held(

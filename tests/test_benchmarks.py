@@ -32,6 +32,7 @@ from benchmarks.exchanges import (
     MemorySample,
     Order,
     Outcome,
+    all_held,
     faults,
     kib_per_held,
     lateness_from_sent,
@@ -142,6 +143,13 @@ def test_memory_per_held() -> None:
     exchanges = [Exchange(started=0.0, sent=0.0, answered=8.0, fault="") for _ in range(10)]
     samples = [MemorySample(4.0, 1100), MemorySample(20.0, 9999)]
     assert kib_per_held(samples, exchanges, idle_kib=1000, between=(0.0, 8.0)) == 10.0
+
+
+def test_nearly_all_held() -> None:
+    """They are held together once nine of ten have come, until the first is answered."""
+    exchanges = [Exchange(started=0.0, sent=n, answered=n + 9.5, fault="") for n in range(1, 11)]
+    assert all_held(exchanges) == (9, 10.5)
+    assert all_held([]) == (math.inf, math.inf)
 
 
 @pytest.mark.parametrize(
