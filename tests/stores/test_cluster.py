@@ -206,6 +206,8 @@ async def test_moving(steady: RedisCluster) -> None:
         target = another(steady, SLOT)
         steady.begin_to_move(SLOT, target)
         assert await store.attempts([Marked("i-c0", "c0"), Marked("other", "c0")]) == [1, 0]
+        only = Failure(identity="c0", call=None, wait=0, window=600, call_window=600, attempts=1)
+        assert (await store.claim(only)).attempt == 1
         new = Failure(identity="new", call="c0", wait=0, window=600, call_window=600, attempts=1)
         made: list[Claim] = []
         waiting = store.claim(new).addCallback(made.append)
