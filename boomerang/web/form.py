@@ -5,6 +5,7 @@ twisted.web mixes the fields of the query with those of the form, which must be 
 
 from __future__ import annotations
 
+from binascii import a2b_qp
 from typing import Final
 from urllib.parse import unquote_to_bytes
 
@@ -12,11 +13,11 @@ MOST_FIELDS: Final = 1000
 
 FORM: Final = "application/x-www-form-urlencoded"
 
-
-_ASCII: Final = {
-    high + low: chr(int(high + low, 16)) for high in "01234567" for low in "0123456789abcdefABCDEF"
-}
-"""What an escape stands for, by its two digits."""
+_MARKS: Final = b"&=\n\r"
+_NO_MARKS: Final = bytes(byte for byte in range(256) if byte not in _MARKS)
+_NAMES_AND_VALUES: Final = b"=&" * MOST_FIELDS
+_END: Final = "\0"
+_AS_QUOTED_PRINTABLE: Final = bytes.maketrans(b"&=+%", b"\0\0 =")
 
 
 class BadForm(ValueError):
@@ -26,40 +27,46 @@ class BadForm(ValueError):
 def parse_form(raw: bytes) -> list[tuple[str, str]]:
     """Names and values in the order in which they were sent, blank ones included.
 
-    The same as `urllib.parse.parse_qsl` gives for UTF-8, and nearly three times as fast (8 µs
-    instead of 22 for a voice webhook): most fields have nothing to be decoded. Bytes that are not
-    UTF-8 become lone surrogates, which no URL may contain and no signature can be made of. Raises
-    `BadForm` for more than `MOST_FIELDS` fields.
+    Bytes that are not UTF-8 become lone surrogates, which no URL may contain and no signature can
+    be made of. Raises `BadForm` for more than `MOST_FIELDS` fields.
     """
     if not raw:
         return []
+    marks = raw.translate(None, _NO_MARKS)
+    if len(marks) % 2 and _NAMES_AND_VALUES.startswith(marks):
+        texts = _decoded_together(raw)
+        if len(texts) == len(marks) + 1:
+            each = iter(texts)
+            return list(zip(each, each, strict=True))
     if raw.count(b"&") >= MOST_FIELDS:
         raise BadForm(f"there are more than {MOST_FIELDS} parameters")
-    text = raw.decode("utf-8", "surrogateescape").replace("+", " ")
-    # What these stand for neither separates fields nor can be a part of another escape, so they
-    # are decoded all at once: most fields of Twilio's have no others.
-    text = text.replace("%2B", "+").replace("%3A", ":").replace("%2F", "/").replace("%3F", "?")
-    pairs = []
-    for field in text.split("&"):
-        name, _, value = field.partition("=")
-        if "%" in field:
-            value = value.replace("%3D", "=").replace("%26", "&")
-            if "%" in name or "%" in value:
-                name, value = _decoded(name), _decoded(value)
-        if field:
-            pairs.append((name, value))
-    return pairs
+    return [_pair(field) for field in raw.split(b"&") if field]
 
 
-def _decoded(text: str) -> str:
-    first, *rest = text.split("%")
-    try:
-        return first + "".join([_ASCII[part[:2]] + part[2:] for part in rest])
-    except KeyError:  # beyond ASCII, or no escape at all
-        raw = unquote_to_bytes(text.encode("utf-8", "surrogateescape"))
-        return raw.decode("utf-8", "surrogateescape")
+def _decoded_together(raw: bytes) -> list[str]:
+    """All names and values at once, in turn: 59,000 instructions for a voice webhook, which one
+    field after the other takes 263,000.
+
+    But for its signs a form is quoted-printable (RFC 2045), which Python decodes in C. Gives
+    nothing if there is a percent sign without two digits, and too much if there is a NUL.
+    """
+    found = a2b_qp(raw.translate(_AS_QUOTED_PRINTABLE))
+    if len(found) != len(raw) - 2 * raw.count(b"%"):
+        return []
+    return found.decode("utf-8", "surrogateescape").split(_END)
+
+
+def _pair(field: bytes) -> tuple[str, str]:
+    name, _, value = field.partition(b"=")
+    return _decoded(name), _decoded(value)
+
+
+def _decoded(raw: bytes) -> str:
+    return unquote_to_bytes(raw.replace(b"+", b" ")).decode("utf-8", "surrogateescape")
 
 
 def is_form(content_type: str | None) -> bool:
     """Whether a body with this content type is a form; one without any is taken for a form."""
-    return content_type is None or content_type.partition(";")[0].strip().lower() == FORM
+    if content_type is None or content_type == FORM:
+        return True
+    return content_type.partition(";")[0].strip().lower() == FORM

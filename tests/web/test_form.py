@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from urllib.parse import parse_qsl, urlencode
+from urllib.parse import parse_qsl, unquote_to_bytes, urlencode
 
 import pytest
 from hypothesis import example, given
@@ -34,6 +34,18 @@ from boomerang.web.form import MOST_FIELDS, BadForm, is_form, parse_form
         (b"a=\xff", [("a", "\udcff")]),
         (b"%ff=a", [("\udcff", "a")]),
         (b"a=%00", [("a", "\0")]),
+        (b"a=%00&b=1", [("a", "\0"), ("b", "1")]),
+        (b"a=\0&b=1", [("a", "\0"), ("b", "1")]),
+        (b"a=1%&b=2", [("a", "1%"), ("b", "2")]),
+        (b"a=%\n&b=%41", [("a", "%\n"), ("b", "A")]),
+        (b"a=%%41&b=%4&c=%g1", [("a", "%A"), ("b", "%4"), ("c", "%g1")]),
+        (b"a=1&b", [("a", "1"), ("b", "")]),
+        (b"a&b=1=2", [("a", ""), ("b", "1=2")]),
+        (b"a=%26b%3D1+%2B+%25&c=", [("a", "&b=1 + %"), ("c", "")]),
+        (
+            b"a=\xc3%BC&b=%c3\xbc&c=\xc3&d=%BC",
+            [("a", "ü"), ("b", "ü"), ("c", "\udcc3"), ("d", "\udcbc")],
+        ),
     ],
 )
 def test_fields(raw: bytes, fields: list[tuple[str, str]]) -> None:
@@ -56,11 +68,26 @@ def test_like_the_standard_library(text: str) -> None:
     assert parse_form(text.encode()) == expected
 
 
+@given(st.lists(st.sampled_from([*b"aZ09+%&=; \0\n\r\xc3\xbc", *b"&=&=%%%41"])).map(bytes))
+def test_field_by_field(raw: bytes) -> None:
+    """What is decoded together is what is found in each field alone."""
+    assert parse_form(raw) == [alone(field) for field in raw.split(b"&") if field]
+
+
 @given(st.binary(max_size=200))
 def test_any_bytes(raw: bytes) -> None:
     """No bytes at all make the parser fail."""
     for name, value in parse_form(raw):
         assert isinstance(name + value, str)
+
+
+def alone(field: bytes) -> tuple[str, str]:
+    """A field's name and value, by `urllib.parse`, bytes for bytes."""
+    name, _, value = (
+        unquote_to_bytes(text.replace(b"+", b" ")).decode("utf-8", "surrogateescape")
+        for text in field.partition(b"=")
+    )
+    return name, value
 
 
 def test_number_of_fields() -> None:
