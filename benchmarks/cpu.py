@@ -1,20 +1,23 @@
 """CPU per request at wait 0: wrk with keep-alive, against each server in turn."""
 
 from collections.abc import Sequence
+from contextlib import ExitStack
 from functools import partial
+from itertools import chain
 
 import attrs
 
-from benchmarks import figures, floor
+from benchmarks import figures, floor, turns
 from benchmarks.figures import Figure, quantity, spread, spread_text
 from benchmarks.processes import cpu_seconds
-from benchmarks.servers import FLOOR, MEMORY, PEER, REDIS, SQLITE, serving
-from benchmarks.steps import Part, Section, Step
-from benchmarks.wrk import LoadError, load
+from benchmarks.servers import FLOOR, MEMORY, PEER, REDIS, SQLITE, Server, serving
+from benchmarks.steps import Part, Section
+from benchmarks.wrk import Load, LoadError, load
 
 VARIANTS = (PEER, REDIS, FLOOR, SQLITE, MEMORY)
 _WARM_UP_SECONDS = 1
-_TO_START_SECONDS = 2.5
+_TO_START_SECONDS = 1.5
+_TO_LOAD_SECONDS = 0.3
 
 
 @attrs.frozen
@@ -31,16 +34,15 @@ class CpuRound:
 
 
 def part(rounds: int, seconds: int) -> Part:
-    """Every variant once per round, in turn, each time fresh and empty."""
-    took = seconds + _WARM_UP_SECONDS + _TO_START_SECONDS
-    steps = [
-        Step(
-            f"cpu: round {number} of {rounds}, {name}", took, partial(_round, number, name, seconds)
-        )
-        for number in range(1, rounds + 1)
-        # Every other round backwards, so that a drift of the machine favours nobody.
-        for name in variants()[:: 1 if number % 2 else -1]
-    ]
+    """Every variant once per round, in turn; they are started afresh every few rounds."""
+    names = variants()
+    steps = turns.steps(
+        "cpu",
+        rounds,
+        start_seconds=len(names) * (_TO_START_SECONDS + _WARM_UP_SECONDS),
+        round_seconds=len(names) * (_TO_LOAD_SECONDS + seconds),
+        run=partial(_rounds, names, seconds),
+    )
     return Part("cpu", steps, conclude)
 
 
@@ -49,26 +51,38 @@ def variants() -> tuple[str, ...]:
     return tuple(name for name in VARIANTS if name != FLOOR or floor.compiler())
 
 
-def _round(number: int, name: str, seconds: int) -> CpuRound:
-    with serving(name, wait=0) as server:
-        warm = load(server.port, _WARM_UP_SECONDS)
-        try:
-            before = cpu_seconds(server.pids)
-            counted = load(server.port, seconds, after=warm)
-            used = cpu_seconds(server.pids) - before
-        except FileNotFoundError as error:
-            raise LoadError(f"{name} ended while it was under load") from error
-    return CpuRound(
-        round=number,
-        server=name,
-        microseconds=used / max(counted.answered, 1) * 1e6,
-        per_second=counted.per_second,
-        wrong=counted.wrong,
-    )
+def _rounds(names: Sequence[str], seconds: int, numbers: Sequence[int]) -> list[CpuRound]:
+    found = []
+    with ExitStack() as stack:
+        servers = {name: stack.enter_context(serving(name, wait=0)) for name in names}
+        loads = {name: load(server.port, _WARM_UP_SECONDS) for name, server in servers.items()}
+        for number, name in turns.turns(numbers, names):
+            loads[name], used = _loaded(servers[name], loads[name], seconds)
+            found.append(
+                CpuRound(
+                    round=number,
+                    server=name,
+                    microseconds=used / max(loads[name].answered, 1) * 1e6,
+                    per_second=loads[name].per_second,
+                    wrong=loads[name].wrong,
+                )
+            )
+    return found
 
 
-def conclude(rounds: Sequence[CpuRound]) -> Section:
+def _loaded(server: Server, before: Load, seconds: int) -> tuple[Load, float]:
+    """What came of a load, and the CPU time (seconds) that the server took for it."""
+    try:
+        used = cpu_seconds(server.pids)
+        counted = load(server.port, seconds, after=before)
+        return counted, cpu_seconds(server.pids) - used
+    except FileNotFoundError as error:
+        raise LoadError(f"{server.name} ended while it was under load") from error
+
+
+def conclude(found: Sequence[Sequence[CpuRound]]) -> Section:
     """The table and the figures."""
+    rounds = list(chain.from_iterable(found))
     return Section(
         "CPU per request, wait 0, keep-alive",
         report(rounds),

@@ -31,10 +31,10 @@ class Plan:
 
 
 FULL = Plan(
-    cpu_rounds=5,
-    cpu_seconds=3,
-    workers_rounds=3,
-    workers_seconds=3,
+    cpu_rounds=20,
+    cpu_seconds=1,
+    workers_rounds=10,
+    workers_seconds=1,
     rate_rounds=1,
     rate_seconds=2.5,
     rates=(100, 300, 1_000, 2_000),
@@ -53,8 +53,8 @@ FULL = Plan(
 QUICK = Plan(
     cpu_rounds=3,
     cpu_seconds=1,
-    workers_rounds=1,
-    workers_seconds=2,
+    workers_rounds=2,
+    workers_seconds=1,
     rate_rounds=1,
     rate_seconds=1,
     rates=(100, 1_000),

@@ -1,22 +1,25 @@
 """Two workers against one: requests per second at wait 0, and what each took of the cores."""
 
 from collections.abc import Sequence
+from contextlib import ExitStack
 from functools import partial
+from itertools import chain
 
 import attrs
 
-from benchmarks import cores, figures
+from benchmarks import cores, figures, turns
 from benchmarks.figures import Figure, Target, quantity, spread, spread_text
 from benchmarks.processes import cpu_seconds, idle_seconds
-from benchmarks.servers import REDIS, SQLITE, serving
-from benchmarks.steps import Part, Section, Step
-from benchmarks.wrk import load
+from benchmarks.servers import REDIS, SQLITE, Server, serving
+from benchmarks.steps import Part, Section
+from benchmarks.wrk import Load, load
 
 VARIANTS = tuple((store, workers) for store in (REDIS, SQLITE) for workers in (1, 2))
 _CONNECTIONS = 128  # the kernel spreads connections over the workers by chance
 _PER_SECOND_AT_MOST = 40_000
 _WARM_UP_SECONDS = 1
-_TO_START_SECONDS = 4.0
+_TO_START_SECONDS = 3.0
+_TO_LOAD_SECONDS = 0.5
 _CORES = ("server_cores", "driver_cores", "redis_cores", "idle_cores")
 _IDLE_SHARE = 0.2
 _CORES_TO_SEE_IT = 4  # two workers, wrk, Redis
@@ -41,33 +44,43 @@ class WorkersRound:
 
 
 def part(rounds: int, seconds: int) -> Part:
-    """One worker and two, with either store, in turn, each time fresh and empty."""
-    took = seconds + _WARM_UP_SECONDS + _TO_START_SECONDS
-    steps = [
-        Step(
-            f"workers: round {number} of {rounds}, {workers}, {store}",
-            took,
-            partial(_round, number, store, workers, seconds),
-        )
-        for number in range(1, rounds + 1)
-        for store, workers in VARIANTS[:: 1 if number % 2 else -1]
-    ]
+    """One worker and two, with either store, in turn; they are started afresh every few rounds."""
+    steps = turns.steps(
+        "workers",
+        rounds,
+        start_seconds=len(VARIANTS) * (_TO_START_SECONDS + _WARM_UP_SECONDS),
+        round_seconds=len(VARIANTS) * (_TO_LOAD_SECONDS + seconds),
+        run=partial(_rounds, seconds),
+    )
     return Part("workers", steps, conclude)
 
 
-def _round(number: int, store: str, workers: int, seconds: int) -> WorkersRound:
-    with serving(store, wait=0, workers=workers) as server:
-        put = partial(load, server.port, connections=_CONNECTIONS, most=_PER_SECOND_AT_MOST)
-        warm = put(_WARM_UP_SECONDS)
-        servers, redis = cpu_seconds(server.pids), cpu_seconds(server.redis)
-        idle = idle_seconds()
-        counted = put(seconds, after=warm)
-        idle = idle_seconds() - idle
-        servers, redis = cpu_seconds(server.pids) - servers, cpu_seconds(server.redis) - redis
-    return WorkersRound(
+def _rounds(seconds: int, numbers: Sequence[int]) -> list[WorkersRound]:
+    found = []
+    with ExitStack() as stack:
+        servers = {
+            (store, workers): stack.enter_context(serving(store, wait=0, workers=workers))
+            for store, workers in VARIANTS
+        }
+        loads = {each: _load(servers[each], each, _WARM_UP_SECONDS) for each in VARIANTS}
+        for number, each in turns.turns(numbers, VARIANTS):
+            measured, loads[each] = _round(number, servers[each], each, loads[each], seconds)
+            found.append(measured)
+    return found
+
+
+def _round(
+    number: int, server: Server, variant: tuple[str, int], before: Load, seconds: int
+) -> tuple[WorkersRound, Load]:
+    """What came of a load, and the load itself, after which the next one comes."""
+    servers, redis, idle = cpu_seconds(server.pids), cpu_seconds(server.redis), idle_seconds()
+    counted = _load(server, variant, seconds, after=before)
+    idle = idle_seconds() - idle
+    servers, redis = cpu_seconds(server.pids) - servers, cpu_seconds(server.redis) - redis
+    found = WorkersRound(
         round=number,
-        store=store,
-        workers=workers,
+        store=variant[0],
+        workers=variant[1],
         per_second=counted.per_second,
         microseconds=servers / max(counted.answered, 1) * 1e6,
         server_cores=servers / counted.seconds,
@@ -76,10 +89,25 @@ def _round(number: int, store: str, workers: int, seconds: int) -> WorkersRound:
         idle_cores=idle / counted.seconds,
         wrong=counted.wrong,
     )
+    return found, counted
 
 
-def conclude(rounds: Sequence[WorkersRound]) -> Section:
+def _load(
+    server: Server, variant: tuple[str, int], seconds: int, after: Load | None = None
+) -> Load:
+    with cores.only_on(cores.cores(variant[1]).drivers):
+        return load(
+            server.port,
+            seconds,
+            after=after,
+            connections=_CONNECTIONS,
+            most=_PER_SECOND_AT_MOST,
+        )
+
+
+def conclude(of_steps: Sequence[Sequence[WorkersRound]]) -> Section:
     """The table and the figures."""
+    rounds = list(chain.from_iterable(of_steps))
     found = [figure for store in (REDIS, SQLITE) for figure in _figures(rounds, store)]
     wrong = figures.total([each.wrong for each in rounds])
     found.append(Figure("workers, wrong answers", wrong, figures.NONE_FAILED))

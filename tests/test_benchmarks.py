@@ -23,6 +23,7 @@ from benchmarks import (
     scale_reckoning,
     steps,
     traffic,
+    turns,
     workers,
 )
 from benchmarks.cores import Cores, only_on, split
@@ -280,8 +281,24 @@ def test_two_workers_against_one() -> None:
         workers_round(1, per_second=4000.0, microseconds=200.0),
         workers_round(2, per_second=6000.0, microseconds=250.0),
     ]
-    found = [figure.values for figure in workers.conclude(rounds).figures if figure.values]
+    found = [figure.values for figure in workers.conclude([rounds]).figures if figure.values]
     assert found == [[1.5], [1.6], [1.25], [0]]
+
+
+def test_rounds_in_turn() -> None:
+    """Every round has every variant, and none is always the first; a few rounds make a step."""
+    made: list[Sequence[int]] = []
+    found = turns.steps("cpu", 7, start_seconds=3.0, round_seconds=2.0, run=made.append)
+    for step in found:
+        step.run()
+    assert [list(numbers) for numbers in made] == [[1, 2, 3, 4, 5], [6, 7]]
+    assert [(step.name, step.seconds) for step in found] == [
+        ("cpu: rounds 1 to 5 of 7, all servers in turn", 13.0),
+        ("cpu: rounds 6 to 7 of 7, all servers in turn", 7.0),
+    ]
+    assert "".join(f"{number}{name} " for number, name in turns.turns([1, 2, 3], "ab")) == (
+        "1a 1b 2b 2a 3a 3b "
+    )
 
 
 def test_what_fails_is_reported() -> None:
