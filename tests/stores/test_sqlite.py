@@ -490,6 +490,26 @@ async def test_locked(file: SqliteMarks, path: Path, thread: Run) -> None:
     assert (await store.claim(failure())).attempt == 1
 
 
+def test_looks_often(path: Path, clock: WallClock) -> None:
+    """Who waits for another process sees within a millisecond that it is done: one that writes
+    again and again would be ahead of it otherwise."""
+    pauses: list[float] = []
+    other: sqlite3.Connection | None = None
+
+    def pause(seconds: float) -> None:
+        pauses.append(seconds)
+        if len(pauses) == 50 and other is not None:
+            other.close()
+
+    file = SqliteFile(str(path), wall_clock=clock, pause=pause)
+    with closing(file):
+        file.open()
+        other = locked(path)
+        assert file.transact(lambda connection, now: now) == clock.now
+    assert len(pauses) == 50
+    assert max(pauses) <= 0.001
+
+
 async def test_reactor_is_not_blocked(
     file: SqliteMarks, path: Path, thread: Run, clock: WallClock
 ) -> None:
