@@ -24,6 +24,7 @@ _WARM_UP_COUNT = 100
 _WARM_UP_NUMBER = 900_000_000
 _TO_START_SECONDS = 4.0
 _ROUNDS_OF_MOST = 2
+_ROUNDS_OF_PEER = 2
 
 
 class DriverError(Exception):
@@ -35,8 +36,8 @@ class HeldPlan:
     """Which runs of held requests to make.
 
     Requests arrive evenly for each of ``counts``, in the other patterns for the largest of them.
-    ``most`` are held for the sake of memory. Peer and floor are there for comparison, in the first
-    of the ``rounds`` only.
+    ``most`` are held for the sake of memory. The peer is there for comparison in the first two of
+    the ``rounds``, the floor in the first.
     """
 
     rounds: int
@@ -73,9 +74,9 @@ def _steps(plan: HeldPlan) -> Iterator[Step]:
 
 
 def _servers(number: int, pattern: str, held: int, *, most: int | None) -> Sequence[str]:
-    if number > 1 or held == most:
+    if number > _ROUNDS_OF_PEER or held == most:
         return (SQLITE,)
-    if pattern == TURNOVER or not floor.compiler():
+    if number > 1 or pattern == TURNOVER or not floor.compiler():
         return (PEER, SQLITE)
     return (PEER, SQLITE, FLOOR)
 

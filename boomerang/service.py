@@ -197,7 +197,6 @@ def build(
         relay=relay.standing,
         life=life,
         environment=settings.environment,
-        wall_clock=wall_clock,
     )
     status = make_status(
         settings,
@@ -265,8 +264,8 @@ def _routes(
     return Routes(
         [
             RetryRoute(service=retry, trust=trust).app,
-            RelayRoute(relay=relay.intaking, trust=trust, wall_clock=health.wall_clock).app,
-            DebuggerRoute(relay=relay.intaking, trust=trust, wall_clock=health.wall_clock).app,
+            RelayRoute(relay=relay.intaking, trust=trust).app,
+            DebuggerRoute(relay=relay.intaking, trust=trust).app,
             *pages_of(workplace, health, metrics, visitors),
             StatusRoute(status=status, visitors=visitors).app,
             HomeRoute(home_url=settings.home_url).app,

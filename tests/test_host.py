@@ -173,7 +173,6 @@ class House(Bench):
             relay=Standing(RelayRecord(metrics.relay), wall_clock=self.reactor.seconds),
             life=life,
             environment="test",
-            wall_clock=self.reactor.seconds,
         )
         super().__init__(
             RetryRoute(service=retry, trust=trust).app,

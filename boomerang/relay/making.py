@@ -64,13 +64,18 @@ class RelaySurroundings:
 
 @frozen(eq=False)
 class Intaking:
-    """What the routes ask of the relay. ``is_async`` are the names of endpoints of that mode."""
+    """What the routes ask of the relay.
+
+    ``is_async`` are the names of endpoints of that mode. ``wall_clock`` gives seconds since the
+    epoch.
+    """
 
     accepting: Accepting
     intake: Intake
     signers: Signers
     record: RelayRecord
     is_async: frozenset[str]
+    wall_clock: Callable[[], float]
 
 
 class Relay(Service):
@@ -189,6 +194,7 @@ def make_relay(settings: Settings, book: RuleBook, around: RelaySurroundings) ->
         signers=signers,
         record=record,
         is_async=frozenset(rules.name for rules in book if rules.mode == "async"),
+        wall_clock=around.wall_clock,
     )
     upkeep = Upkeep(
         around.queue,

@@ -53,7 +53,6 @@ class HealthRoute:
     relay: Standing
     life: Life
     environment: str
-    wall_clock: Callable[[], float]
 
     app = Klein()
 

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Final
 
 from attrs import evolve, frozen
@@ -41,7 +41,6 @@ class RelayRoute:
 
     relay: Intaking
     trust: Trust
-    wall_clock: Callable[[], float]
 
     app = Klein()
 
@@ -63,7 +62,7 @@ class RelayRoute:
         """Understand the request (400) before asking who sent it (403)."""
         incoming = _incoming(request)
         try:
-            understood = self.relay.accepting.understand(incoming, now=self.wall_clock())
+            understood = self.relay.accepting.understand(incoming, now=self.relay.wall_clock())
         except WrongContent as error:
             raise Refused(415, str(error)) from None
         except BadCallback as error:
@@ -82,7 +81,6 @@ class DebuggerRoute:
 
     relay: Intaking
     trust: Trust
-    wall_clock: Callable[[], float]
 
     app = Klein()
 
@@ -101,7 +99,7 @@ class DebuggerRoute:
             self.relay.accepting,
             is_async=self.relay.is_async,
             own_origins=self.trust.own_origins(request),
-            now=self.wall_clock(),
+            now=self.relay.wall_clock(),
         )
         request.forget_parameters()
         fate = judged.fate

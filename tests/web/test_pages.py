@@ -87,7 +87,6 @@ class Health:
                 ),
                 life=self.life,
                 environment="staging",
-                wall_clock=self.now,
             ).app
         )
 

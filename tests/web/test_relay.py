@@ -76,6 +76,7 @@ class Relayed(Bench):
             signers=self.signers,
             record=RelayRecord(counts),
             is_async=frozenset(rules.name for rules in book if rules.mode == "async"),
+            wall_clock=clock.seconds,
         )
         trust = Trust(
             keys=Keys(tokens=tuple(tokens), shared=shared or {}),
@@ -83,8 +84,8 @@ class Relayed(Bench):
             allowed_hosts=allowed_hosts,
         )
         super().__init__(
-            RelayRoute(relay=self.relay, trust=trust, wall_clock=clock.seconds).app,
-            DebuggerRoute(relay=self.relay, trust=trust, wall_clock=clock.seconds).app,
+            RelayRoute(relay=self.relay, trust=trust).app,
+            DebuggerRoute(relay=self.relay, trust=trust).app,
             clock=clock,
         )
 
