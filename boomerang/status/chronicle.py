@@ -19,6 +19,8 @@ LONGEST_URL: Final = 120
 
 _LET_GO_AT: Final = 1000
 
+_HOLD: Final = Kind.HOLD  # to look up a member of an enum takes 1,000 instructions
+_RETRY: Final = Kind.RETRY
 _ENDS: Final = {Kind.FALLBACK: "apologised", Kind.APOLOGY: "apologised", Kind.GIVE_UP: "lost"}
 _LOST: Final = "lost"
 _SAVED: Final = "saved"
@@ -70,7 +72,7 @@ class Chronicle:
     def decided(
         self, failed: FailedRequest, decision: Decision, *, held: Held, degraded: bool
     ) -> None:
-        if decision.kind is Kind.HOLD:
+        if decision.kind is _HOLD:
             return
         self._see(_Seen(self._wall_clock(), failed, decision, held.seconds, degraded))
         end = _ENDS.get(decision.kind)
@@ -122,7 +124,7 @@ class Chronicle:
 
     def _settle(self, chance: Chance, outcome: str) -> None:
         seen = self._by_identity.get(chance.marked.identity)
-        if seen is not None and seen.decision.kind is Kind.RETRY:
+        if seen is not None and seen.decision.kind is _RETRY:
             seen.outcome = outcome
 
     def _count(self, end: str) -> None:
