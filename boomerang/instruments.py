@@ -32,17 +32,17 @@ class Counts(Collector):
     ) -> None:
         self._about: Final = (name, documentation)
         self._labels: Final = labels
-        self._counts = dict.fromkeys(known, 0)
+        self._counts = {values: [0] for values in known}
         registry.register(self)
 
     def count(self, *values: str) -> None:
         """Count one more. Raises `KeyError` for values that are not known."""
-        self._counts[values] += 1
+        self._counts[values][0] += 1
 
     def collect(self) -> Iterator[Metric]:
         """Called for each scrape."""
         family = CounterMetricFamily(*self._about, labels=self._labels)
-        for values, count in self._counts.items():
+        for values, (count,) in self._counts.items():
             family.add_metric(values, count)
         yield family
 

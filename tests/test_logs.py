@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from twisted.logger import (
+    ILogObserver,
     LogEvent,
     Logger,
     LogLevel,
@@ -21,7 +22,7 @@ from twisted.logger import (
 )
 from twisted.python.failure import Failure
 
-from boomerang.logs import FORMATS, TextFormat, as_json, message, observer, tell
+from boomerang.logs import FORMATS, Teller, TextFormat, as_json, message, observer
 
 NOON = datetime(2026, 11, 21, 12, 0, 0, tzinfo=UTC).timestamp()
 
@@ -173,16 +174,44 @@ def test_any_template(parts: list[str], text: str) -> None:
     assert message(found) == escaped(formatEvent(found))
 
 
-def test_tell() -> None:
-    """What is told of every request is the event that `Logger.info` makes."""
+def test_teller() -> None:
+    """What is told of every request is the event that `Logger.info` makes, as often as it is."""
     events: list[LogEvent] = []
     observing: Any = events.append
     log = Logger(namespace="boomerang.test", observer=observing)
-    log.info("{a} and {b}", a="one", b=2)
-    tell(log, "{a} and {b}", a="one", b=2)
-    usual, told = events
-    assert 0 <= told.pop("log_time") - usual.pop("log_time") < 60
-    assert told == usual
+    teller = Teller(log, "a", "b")
+    for number in range(2):
+        told = teller.blank.copy()
+        told["a"], told["b"] = "one", number
+        teller.tell(told, f"one and {number}")
+        log.info("{log_text}", log_text=f"one and {number}", a="one", b=number)
+    assert [each["b"] for each in events] == [0, 0, 1, 1]
+    for told, usual in (events[:2], events[2:]):
+        assert 0 <= usual.pop("log_time") - told.pop("log_time") < 60
+        assert told == usual
+
+
+@given(st.text() | st.text("a{}%\\\n\x7f\x80é\u2028"))
+def test_ready_text(text: str) -> None:
+    """A text that comes with its event is what Twisted's own formatter makes of that event."""
+    found = event("{log_text}", log_text=text)
+    assert message(found) == escaped(formatEvent(found)) == escaped(text)
+
+
+@pytest.mark.parametrize("text", [b"raw", 8, None, Thing()])
+def test_ready_text_of_others(text: object) -> None:
+    """What is no text is left to Twisted; a text that is not asked for is not shown."""
+    found = event("{log_text}", log_text=text)
+    assert message(found) == formatEvent(found)
+    assert message(event("told", log_text=text)) == "told"
+    assert message(event("{log_text}")) == escaped(formatEvent(event("{log_text}")))
+
+
+@pytest.mark.parametrize("code", range(256))
+def test_printable(code: int) -> None:
+    """Each character is shown as it is if it can be printed, else as an escape."""
+    text = f"a{chr(code)}b"
+    assert message(event("{log_text}", log_text=text)) == escaped(text)
 
 
 def test_flattened() -> None:
@@ -255,6 +284,23 @@ def test_seconds() -> None:
     assert shown == ["12:00:00", "12:00:00", "12:00:01", "12:01:01", "12:00:00"]
 
 
+@given(
+    st.lists(
+        st.tuples(
+            st.sampled_from([0.0, 0.25, 0.999, 1.0, 86400.0]),
+            st.sampled_from([LogLevel.debug, LogLevel.info, LogLevel.warn]),
+            st.sampled_from(["boomerang.test", "boomerang.other", None]),
+        )
+    )
+)
+def test_same_second(events: list[tuple[float, Any, str | None]]) -> None:
+    """What is kept for the lines of a second is not taken for another level or namespace."""
+    style = TextFormat(3)
+    for after, level, namespace in events:
+        found = event(log_time=NOON + after, log_level=level, log_namespace=namespace)
+        assert style(found) == TextFormat(3)(found)
+
+
 def test_text_traceback() -> None:
     """A traceback stands on the lines after the message, and ends in a line of its own."""
     first, *rest = as_text(event("failed", log_failure=trouble())).splitlines(keepends=True)
@@ -317,6 +363,12 @@ def test_levels(style: str) -> None:
         getattr(log, level)("told {count}", count=count)
         assert len(out.getvalue().splitlines()) == count
         assert f"told {count}" in out.getvalue().splitlines()[-1]
+
+
+@pytest.mark.parametrize("style", FORMATS)
+def test_known_as_observer(style: str) -> None:
+    """``twistd`` sees that it is a new observer, and not one of the old kind."""
+    assert ILogObserver.providedBy(observer(StringIO(), style=style))
 
 
 def test_styles() -> None:

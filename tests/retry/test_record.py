@@ -6,14 +6,16 @@ from collections.abc import Sequence
 
 import pytest
 from attrs import define, evolve, field
-from twisted.logger import LogEvent, LogLevel, capturedLogs
+from hypothesis import given
+from hypothesis import strategies as st
+from twisted.logger import LogEvent, LogLevel, capturedLogs, formatEvent
 
 from boomerang.logs import message
 from boomerang.metrics import Metrics
 from boomerang.retry.hold import Held
 from boomerang.retry.outcomes import Chance
 from boomerang.retry.policy import Decision, Kind
-from boomerang.retry.record import DecisionRecord, OutcomeRecord, Watchers, masked
+from boomerang.retry.record import DecisionRecord, OutcomeRecord, Watchers, masked, shown_sid
 from boomerang.retry.request import FailedRequest, parse_failed_request
 from boomerang.stores.interfaces import Marked
 from boomerang.urls import WebUrl
@@ -118,6 +120,43 @@ def test_line(
     assert message(event) == line
     assert event["log_level"] is LogLevel.info
     assert str(event["log_namespace"]).startswith("boomerang.retry")
+
+
+LINE = (
+    "{decision} attempt={attempt} code={code} product={product} endpoint={endpoint} host={host}"
+    " path={path} sid={sid} held={held} reason={reason} degraded={degraded}"
+)
+
+
+@given(
+    path=st.text("ab/1{}%\u202e\u0661", max_size=12),
+    sid=st.sampled_from([CA, "", "{sid}", "+15005550006", "%s"]),
+    decision=st.sampled_from(DECISIONS),
+    seconds=st.sampled_from([0.0, 0.0004, 0.0005, 1.0, 2.6745, 13.99951]),
+    degraded=st.booleans(),
+)
+def test_words_and_fields(
+    path: str, sid: str, decision: Decision, seconds: float, degraded: bool
+) -> None:
+    """The words of the line are those of the event's fields, whatever is in them."""
+    held = Held(seconds=seconds, overshoot=0.0, early=False)
+    failed = failure(f"https://app.example.com/{path}", CallSid=sid)
+    (event,) = told(failed, decision, held, degraded=degraded)
+    assert event["log_text"] == formatEvent({**event, "log_format": LINE})
+    fields = {name: value for name, value in event.items() if not name.startswith("log_")}
+    assert fields == {
+        "decision": decision.kind,
+        "attempt": decision.attempt,
+        "code": "11200",
+        "product": failed.product,
+        "endpoint": decision.endpoint,
+        "host": "app.example.com",
+        "path": masked(failed.error.parts.path),
+        "sid": shown_sid(sid),
+        "held": round(seconds, 3),
+        "reason": decision.reason or "-",
+        "degraded": "yes" if degraded else "no",
+    }
 
 
 def test_hung_up_line() -> None:
@@ -298,6 +337,13 @@ def increased(instruments: Metrics) -> dict[str, float]:
                 labels = f"{{{','.join(sample.labels.values())}}}" if sample.labels else ""
                 found[f"{sample.name}{labels}"] = sample.value
     return found
+
+
+@given(st.text("12/a-. ()\u0661\u0662", max_size=30))
+def test_masked_quickly(text: str) -> None:
+    """What cannot have a number is seen at once, and never wrongly so: padding changes nothing."""
+    padded = masked(f"\u0661_{text}_______")
+    assert masked(text) == padded.removeprefix("\u0661_").removesuffix("_______")
 
 
 def test_masked_separators() -> None:
