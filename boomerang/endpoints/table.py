@@ -65,21 +65,29 @@ class EndpointTable:
         """
         segments = segments_of(url.path)
         count = len(segments)
-        untried = [(self._root, 0)]
-        while untried:
-            node, depth = untried.pop()
+        untried: list[tuple[_Node, int]] = []
+        node: _Node | None = self._root
+        depth = 0
+        while node is not None:
+            following = None
             if node.rest is not None:
                 untried.append((node.rest, count))
             if depth == count:
                 for end in node.ends:
                     if end.fits(url.host):
                         yield end.endpoint
-                continue
-            segment = segments[depth]
-            if node.parameter is not None and segment:
-                untried.append((node.parameter, depth + 1))
-            if segment in node.literals:
-                untried.append((node.literals[segment], depth + 1))
+            else:
+                segment = segments[depth]
+                depth += 1
+                following = node.literals.get(segment)
+                if node.parameter is not None and segment:
+                    if following is None:
+                        following = node.parameter
+                    else:
+                        untried.append((node.parameter, depth))
+            if following is None and untried:
+                following, depth = untried.pop()
+            node = following
 
 
 def _grown(node: _Node, path: Path) -> _Node:

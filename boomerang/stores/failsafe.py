@@ -252,6 +252,8 @@ def _leave_the_claim(cancelled: Deferred[SafeClaim]) -> None:
 
 def _stricter(claim: Claim, noted: Claim, seconds: float) -> Claim:
     """What the store says, unless this process knew of more failures some seconds ago."""
+    if claim.attempt >= noted.attempt and claim.round >= noted.round:
+        return claim
     known = _later(noted, seconds) if noted.attempt > claim.attempt else claim
     most = max(claim.round, noted.round)
     return known if known.round == most else evolve(known, round=most)
