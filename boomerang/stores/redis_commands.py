@@ -9,6 +9,7 @@ from hiredis import pack_command
 from twisted.internet.defer import Deferred, fail
 from twisted.python.failure import Failure
 
+from boomerang.stores.direct import Direct
 from boomerang.stores.interfaces import StoreUnavailable
 from boomerang.stores.redis_connection import Link, RedisConnection
 from boomerang.stores.redis_protocol import RedisProtocol, Refused, Script, Word
@@ -73,7 +74,7 @@ class RedisCommands:
         return question
 
 
-class _Question(Deferred[Any]):
+class _Question(Direct[Any]):
     """A command on its way, which fires with the result.
 
     It is itself what waits for the reply: a Deferred more for that took 9,000 instructions.
