@@ -245,7 +245,13 @@ def plan_hold(failed: FailedRequest, rules: EndpointRules, *, room: Room) -> Hol
     held for longer, and not even that where there is no room.
     """
     wait = rules.longest_hold(failed.product)
-    limit = max(wait, LONGEST) if rules.release_rate > 0 and wait > 0 else wait
+    if wait <= 0:
+        return NO_HOLD
+    limit = wait if rules.release_rate <= 0 else max(wait, LONGEST)
     if room.seconds <= 0 or limit <= LONGEST:
         limit = min(limit, room.seconds)
-    return HoldPlan(min(wait, limit), limit, 0.0, room.why_not if wait else "")
+    return HoldPlan(min(wait, limit), limit, 0.0, room.why_not)
+
+
+NO_HOLD: Final = HoldPlan(wait=0.0, limit=0.0)
+"""The plan of what is not held, room or not."""
