@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 
 from attrs import Factory, define, frozen
 
@@ -55,14 +55,20 @@ class EndpointTable:
 
     def find(self, url: WebUrl) -> Endpoint | None:
         """The most specific of the endpoints that match."""
-        return next(self.matching(url), None)
+        found = self._found(url, all_of_them=False)
+        return found[0] if found else None
 
-    def matching(self, url: WebUrl) -> Iterator[Endpoint]:
+    def matching(self, url: WebUrl) -> list[Endpoint]:
         """All endpoints that match, the most specific first.
 
         Earlier segments decide: a literal before a parameter, that before any rest; then the host:
         a name before a pattern, that before none. An endpoint with several hosts may come twice.
         """
+        return self._found(url, all_of_them=True)
+
+    def _found(self, url: WebUrl, *, all_of_them: bool) -> list[Endpoint]:
+        """What matches; a generator, left after its first, takes 1,400 instructions more."""
+        found: list[Endpoint] = []
         segments = segments_of(url.path)
         count = len(segments)
         untried: list[tuple[_Node, int]] = []
@@ -75,7 +81,9 @@ class EndpointTable:
             if depth == count:
                 for end in node.ends:
                     if end.fits(url.host):
-                        yield end.endpoint
+                        found.append(end.endpoint)
+                        if not all_of_them:
+                            return found
             else:
                 segment = segments[depth]
                 depth += 1
@@ -88,6 +96,7 @@ class EndpointTable:
             if following is None and untried:
                 following, depth = untried.pop()
             node = following
+        return found
 
 
 def _grown(node: _Node, path: Path) -> _Node:
