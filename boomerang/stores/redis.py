@@ -36,8 +36,7 @@ class RedisStore:
     def claim(self, failure: Failure) -> Deferred[Claim]:
         """Count a failure in one atomic step.
 
-        hiredis takes 16,000 instructions to write the ten words of this command, and what is done
-        here 7,000 in all: a request of /retry has no dearer one.
+        The ten words are written here, in 11,000 instructions; hiredis alone takes 16,000 for that.
         """
         shard = f"{self._prefix}{{{failure.call}}}"
         identity = f"{shard}:{failure.identity}"
