@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable
 from enum import IntEnum
 from functools import partial
-from operator import eq
+from operator import eq, methodcaller
 from typing import Final
 from urllib.parse import unquote
 
@@ -19,6 +19,7 @@ EXPECTED: Final = "a path like /caller/:id/ready_to_call (:name is one segment, 
 
 _PARAMETER: Final = re.compile(r":[A-Za-z_][A-Za-z0-9_]*")
 _UNFIT: Final = re.compile(r"[?#*\s\\]")
+_WILD: Final = re.compile(r"[*?[]")
 
 
 class Kind(IntEnum):
@@ -133,8 +134,10 @@ def host_matcher(host: str | None) -> Callable[[str], object]:
     """`host_fits` for one pattern and many names; what it returns is true where a name fits."""
     if host is None:
         return bool  # no name is empty
-    if host.startswith("["):
+    if host.startswith("[") or not _WILD.search(host):
         return partial(eq, host)
+    if host.startswith("*") and not _WILD.search(host, 1):  # a tenth of what the regex takes
+        return methodcaller("endswith", host[1:])
     return re.compile(fnmatch.translate(host)).match
 
 

@@ -116,16 +116,17 @@ def decide_without_state(
     them but TwiML that is kept here: two that both fail would send the call to and fro without
     end, since none of this is counted. `None` where the request deserves to be counted.
     """
-    if any(is_same_address(failed.error, each) for each in last_resorts):
+    if last_resorts and any(is_same_address(failed.error, each) for each in last_resorts):
         kept = rules.fallback.of(failed.product)
         if isinstance(kept, Document):
             return _served(kept, rules, attempt=0, reason="circle")
         return last_resort(rules, attempt=0, reason="circle")
     if failed.fallback is not None and is_same_address(failed.error, failed.fallback):
         return give_up(failed, rules, attempt=0, reason="circle")
-    path = failed.error.parts.path
-    own = path in _OWN_PATHS or path.startswith(_BELOW_OWN_PATHS)
-    if own and failed.error.parts.origin in own_origins:
+    parts = failed.error.parts
+    if parts.origin in own_origins and (
+        parts.path in _OWN_PATHS or parts.path.startswith(_BELOW_OWN_PATHS)
+    ):
         return give_up(failed, rules, attempt=0, reason="circle")
     return None
 
@@ -223,7 +224,8 @@ class HoldPlan:
 
         It is never longer than planned, whatever the store says.
         """
-        return self.shorter_by(max(0.0, self.limit - hold))
+        spent = self.limit - hold
+        return self.shorter_by(spent) if spent > 0 else self
 
     def shorter_by(self, seconds: float) -> HoldPlan:
         """What is left of it after so many seconds, which count as spent.
@@ -243,7 +245,13 @@ def plan_hold(failed: FailedRequest, rules: EndpointRules, *, room: Room) -> Hol
     held for longer, and not even that where there is no room.
     """
     wait = rules.longest_hold(failed.product)
-    limit = max(wait, LONGEST) if rules.release_rate > 0 and wait > 0 else wait
+    if wait <= 0:
+        return NO_HOLD
+    limit = wait if rules.release_rate <= 0 else max(wait, LONGEST)
     if room.seconds <= 0 or limit <= LONGEST:
         limit = min(limit, room.seconds)
-    return HoldPlan(min(wait, limit), limit, 0.0, room.why_not if wait else "")
+    return HoldPlan(min(wait, limit), limit, 0.0, room.why_not)
+
+
+NO_HOLD: Final = HoldPlan(wait=0.0, limit=0.0)
+"""The plan of what is not held, room or not."""

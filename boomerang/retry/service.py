@@ -163,8 +163,8 @@ class RetryService:
         arrival: Arrival,
     ) -> Decision | Deferred[Decision]:
         claim = claimed.claim
-        had_chance = claim.attempt <= rules.attempts + 1
-        self.outcomes.failed_again(failed, rules, after=claim.after if had_chance else None)
+        after = claim.after if claim.attempt <= rules.attempts + 1 else None  # it had a chance
+        self.outcomes.failed_again(failed, rules, after=after)
         decision = decide(failed, claim, hopeless=hopeless, rules=rules)
         if decision.kind is not Kind.RETRY:
             return self._decided(NOT_HELD, failed, decision, degraded=claimed.degraded)

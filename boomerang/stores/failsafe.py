@@ -25,6 +25,7 @@ from twisted.internet.task import LoopingCall
 from twisted.logger import Logger
 from twisted.python.failure import Failure as Trouble
 
+from boomerang.stores.direct import Direct
 from boomerang.stores.interfaces import Claim, ClaimStore, Failure, Marked, StoreUnavailable
 from boomerang.stores.memory import MemoryStore
 from boomerang.stores.patience import Patience
@@ -118,7 +119,10 @@ class FailsafeStore:
         claimed = self._ask(failure)
         self._patience.limit(claimed)
         known = (answer, noted, self._clock.seconds())
-        claimed.addCallbacks(self._answered, self._refused, callbackArgs=known, errbackArgs=known)
+        if isinstance(claimed, Direct):
+            claimed.tell(self._answered, self._refused, known)
+        else:
+            claimed.addCallbacks(self._answered, self._refused, known, {}, known, {})
         return answer
 
     def release(self, marked: Marked) -> None:
@@ -252,6 +256,8 @@ def _leave_the_claim(cancelled: Deferred[SafeClaim]) -> None:
 
 def _stricter(claim: Claim, noted: Claim, seconds: float) -> Claim:
     """What the store says, unless this process knew of more failures some seconds ago."""
+    if claim.attempt >= noted.attempt and claim.round >= noted.round:
+        return claim
     known = _later(noted, seconds) if noted.attempt > claim.attempt else claim
     most = max(claim.round, noted.round)
     return known if known.round == most else evolve(known, round=most)

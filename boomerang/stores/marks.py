@@ -31,6 +31,8 @@ def count_failure(
 
     A mark that is returned as it was given (``is``) needs no writing.
     """
+    if identity is None and call is None and not failure.only_again:
+        return _first(failure, now)
     after = None
     identity = identity and _valid(identity, now=now, window=failure.window)
     call = call and _valid(call, now=now, window=failure.call_window)
@@ -47,6 +49,15 @@ def count_failure(
         expires_at = now + failure.call_window if call is None else call.expires_at
         call = Mark(count, now, expires_at)
     return identity, call, _claim(identity, call, now, after)
+
+
+def _first(failure: Failure, now: float) -> tuple[Mark, Mark | None, Claim]:
+    """The same for what nobody has seen before, as most of what comes: with half the effort."""
+    release_at = now + failure.wait if failure.attempts > 0 else now
+    identity = Mark(1, release_at, now + failure.window)
+    if failure.call is None:
+        return identity, None, Claim(1, release_at - now, 0)
+    return identity, Mark(1, now, now + failure.call_window), Claim(1, release_at - now, 1)
 
 
 def released(mark: Mark, *, now: float) -> Mark:

@@ -22,8 +22,8 @@ class MemoryStore:
     def __init__(self, clock: IReactorTime, *, most: int = 200_000) -> None:
         self._clock = clock
         self._most = most
-        # A plain dict remembers the places of what was deleted at its front: with 200,000 marks
-        # looking for the oldest would take 200 µs.
+        # In the order of their expiry. A plain dict remembers the places of what was deleted at its
+        # front: with 200,000 marks looking for the oldest would take 200 µs.
         self._marks: OrderedDict[str, Mark] = OrderedDict()
 
     def __len__(self) -> int:
@@ -39,12 +39,17 @@ class MemoryStore:
         """Count a failure without the ceremony of a Deferred."""
         now = self._clock.seconds()
         marks = self._marks
-        before = (marks.get(failure.identity), marks.get(failure.call or ""))
-        identity, call, claim = count_failure(failure, identity=before[0], call=before[1], now=now)
-        if identity is not None and identity is not before[0]:
-            self._put(failure.identity, identity)
-        if call is not None and failure.call is not None and call is not before[1]:
-            self._put(failure.call, call)
+        name, call_name = failure.identity, failure.call
+        known, known_call = marks.get(name), marks.get(call_name or "")
+        mark, call_mark, claim = count_failure(failure, identity=known, call=known_call, now=now)
+        if mark is not None and mark is not known:
+            if known is not None and mark.count == 1:
+                del marks[name]  # made anew, it is the last one to expire
+            marks[name] = mark
+        if call_mark is not None and call_mark is not known_call and call_name is not None:
+            if known_call is not None and call_mark.count == 1:
+                del marks[call_name]
+            marks[call_name] = call_mark
         self._forget_oldest(now)
         return claim
 
@@ -65,12 +70,6 @@ class MemoryStore:
         now = self._clock.seconds()
         found = (self._marks.get(each.identity) for each in marked)
         return [mark.count if mark and mark.expires_at > now else 0 for mark in found]
-
-    def _put(self, name: str, mark: Mark) -> None:
-        """Keep the marks in the order of their expiry: one that is made anew is the youngest."""
-        if mark.count == 1 and name in self._marks:
-            del self._marks[name]
-        self._marks[name] = mark
 
     def _forget_oldest(self, now: float) -> None:
         """Two marks come with a claim at most, so looking at four keeps the heap level."""

@@ -10,10 +10,11 @@ from collections import deque
 from hashlib import sha1
 from importlib.resources import files
 from typing import Any, Final
+from typing import Protocol as TypingProtocol
 
 import hiredis
 from attrs import field, frozen
-from twisted.internet.defer import Deferred, fail
+from twisted.internet.defer import Deferred
 from twisted.internet.protocol import Factory, Protocol
 from twisted.python.failure import Failure
 
@@ -38,19 +39,57 @@ class NotRedis(Exception):
 
 @frozen(eq=False)
 class Script:
-    """A script that Redis runs, known to it by its digest once it was sent."""
+    """A script that Redis runs, known to it by its digest once it was sent.
+
+    ``named`` and ``told`` are the two words by which a command begins that runs it: once Redis
+    knows it, and before.
+    """
 
     text: bytes
     digest: bytes = field(init=False)
+    named: bytes = field(init=False, repr=False)
+    told: bytes = field(init=False, repr=False)
 
     @digest.default
     def _digest(self) -> bytes:
         return sha1(self.text, usedforsecurity=False).hexdigest().encode()
 
+    @named.default
+    def _named(self) -> bytes:
+        return _packed(b"EVALSHA", self.digest)
+
+    @told.default
+    def _told(self) -> bytes:
+        return _packed(b"EVAL", self.text)
+
     @classmethod
     def beside(cls, name: str) -> Script:
         """The script that lies beside this module."""
         return cls(files("boomerang.stores").joinpath(name).read_bytes())
+
+
+def _packed(*words: bytes) -> bytes:
+    """Words as they stand in a command."""
+    return b"".join(b"$%d\r\n%b\r\n" % (len(word), word) for word in words)
+
+
+class Waiter(TypingProtocol):
+    """Whoever waits for a reply, until it has ``called`` back."""
+
+    called: bool
+
+    def answered(self, reply: Any) -> None:
+        """Here is the reply."""
+
+    def refused(self, error: Refused | StoreUnavailable) -> None:
+        """There is none."""
+
+
+class _Reply(Deferred[Any]):
+    """Waits for a reply, and fires with it."""
+
+    answered = Deferred.callback
+    refused = Deferred.errback
 
 
 class RedisProtocol(Protocol):
@@ -63,7 +102,7 @@ class RedisProtocol(Protocol):
     def __init__(self) -> None:
         self.lost: Deferred[None] = Deferred()
         self.ended_by: BaseException | None = None
-        self._asked: deque[Deferred[Any]] = deque()
+        self._asked: deque[Waiter] = deque()
         self._known: set[bytes] = set()
         self._reader = hiredis.Reader(
             protocolError=NotRedis, replyError=Refused, notEnoughData=_NOTHING_YET
@@ -71,24 +110,25 @@ class RedisProtocol(Protocol):
 
     def ask(self, *words: Word) -> Deferred[Any]:
         """Send a command; fires with the reply."""
-        if self.lost.called:
-            return fail(StoreUnavailable("connection lost"))
-        assert self.transport is not None
-        self.transport.write(hiredis.pack_command(words))  # type: ignore[arg-type]
-        reply: Deferred[Any] = Deferred(self._give_up)
-        self._asked.append(reply)
+        reply = _Reply(self._give_up)
+        self.send(hiredis.pack_command(words), reply)  # type: ignore[arg-type]
         return reply
 
-    def run(self, script: Script, *words: Word) -> Deferred[Any]:
-        """Run a script; ``words`` are the number of its keys, the keys and the arguments.
+    def send(self, command: bytes, waiter: Waiter, script: Script | None = None) -> None:
+        """Send a command that is packed; a script's begins with its name (``Script.named``).
 
-        The first time its text is sent, later its digest only. Fails with a `Refused` that begins
-        with NOSCRIPT where somebody made the server forget it; the next time it is sent again.
+        The first time a script's text is sent instead. The server refuses its name, in words that
+        begin with NOSCRIPT, where somebody made it forget it; see ``forget``.
         """
-        if script.digest in self._known:
-            return self.ask("EVALSHA", script.digest, *words)
-        self._known.add(script.digest)
-        return self.ask("EVAL", script.text, *words)
+        if self.lost.called:
+            waiter.refused(StoreUnavailable("connection lost"))
+            return
+        if script is not None and script.digest not in self._known:
+            self._known.add(script.digest)
+            command = command.replace(script.named, script.told, 1)
+        assert self.transport is not None
+        self.transport.write(command)
+        self._asked.append(waiter)
 
     def forget(self, script: Script) -> None:
         """Send the text of a script again the next time."""
@@ -111,9 +151,9 @@ class RedisProtocol(Protocol):
                 if waiter.called:
                     continue
                 if isinstance(reply, Refused):
-                    waiter.errback(reply)
+                    waiter.refused(reply)
                 else:
-                    waiter.callback(reply)
+                    waiter.answered(reply)
         except NotRedis as error:
             self._end(error)
 
@@ -122,7 +162,7 @@ class RedisProtocol(Protocol):
         self.lost.callback(None)
         for waiter in self._asked:
             if not waiter.called:
-                waiter.errback(StoreUnavailable("connection lost"))
+                waiter.refused(StoreUnavailable("connection lost"))
         self._asked.clear()
 
     def _end(self, reason: Exception) -> None:

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from boomerang.endpoints.patterns import (
     EXPECTED,
@@ -13,6 +17,7 @@ from boomerang.endpoints.patterns import (
     Segment,
     host_covers,
     host_fits,
+    host_matcher,
     host_rank,
     hosts_overlap,
     parse_path,
@@ -252,3 +257,12 @@ def test_hosts_overlap(one: str | None, other: str | None, overlap: bool) -> Non
 def test_host_covers(wide: str | None, narrow: str | None, covers: bool) -> None:
     """A pattern covers another if whatever fits that one fits it, too."""
     assert host_covers(wide, narrow) is covers
+
+
+LETTERS: Final = st.text("ab.-*?[]!", min_size=1, max_size=6)
+
+
+@given(pattern=st.none() | LETTERS, name=st.text("ab.-[]\n", min_size=1, max_size=6))
+def test_matchers(pattern: str | None, name: str) -> None:
+    """A matcher for many names says of each what is said of one name."""
+    assert bool(host_matcher(pattern)(name)) == host_fits(pattern, name)

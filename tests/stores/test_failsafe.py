@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 import pytest
@@ -11,6 +11,7 @@ from twisted.internet.task import Clock
 from twisted.logger import LogEvent, LogLevel, capturedLogs, formatEvent
 from twisted.trial.unittest import SynchronousTestCase
 
+from boomerang.stores.direct import Direct
 from boomerang.stores.failsafe import OPENING, PATIENCE, PROBE_EVERY, FailsafeStore, SafeClaim
 from boomerang.stores.interfaces import Claim, Failure, Marked, StoreUnavailable
 
@@ -24,10 +25,11 @@ WALL_TIME: Final = 1_800_000_000.0
 class Store:
     """A store whose answers a test gives, or fails to give.
 
-    Each list has the Deferreds of one kind of question, the latest last.
+    Each list has the Deferreds of one kind of question, the latest last; they are ``made`` so.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, made: Callable[[], Deferred[Any]] = Deferred) -> None:
+        self._made = made
         self.opens: list[Deferred[None]] = []
         self.claims: list[Deferred[Claim]] = []
         self.probes: list[Deferred[None]] = []
@@ -60,7 +62,7 @@ class Store:
     def _asked(self, questions: list[Deferred[Any]]) -> Deferred[Any]:
         if self.broken is not None:
             raise self.broken
-        questions.append(Deferred())
+        questions.append(self._made())
         return questions[-1]
 
 
@@ -85,9 +87,11 @@ class Watcher:
 class FailsafeTestCase(SynchronousTestCase):
     """A failsafe on a `Clock`, with a store that a test controls."""
 
+    made: type[Deferred[Any]] = Deferred
+
     def setUp(self) -> None:
         self.clock = Clock()
-        self.inner = Store()
+        self.inner = Store(self.made)
         self.watcher = Watcher()
         self.store = FailsafeStore(
             self.inner,
@@ -639,3 +643,33 @@ class Mistakes(FailsafeTestCase):
 def lines(events: Sequence[LogEvent]) -> list[str | None]:
     """What an operator would find in the log."""
     return [formatEvent(event) for event in events if event["log_level"] >= LogLevel.info]
+
+
+class DirectAnswers(StoreAnswers):
+    """The same of a store that tells without a chain of callbacks, as Redis does."""
+
+    made = Direct
+
+
+class DirectIsLate(StoreIsLate):
+    """The same of such a store."""
+
+    made = Direct
+
+
+class DirectFails(StoreFails):
+    """The same of such a store."""
+
+    made = Direct
+
+
+class DirectMistakes(Mistakes):
+    """The same of such a store."""
+
+    made = Direct
+
+
+class DirectCancelled(Cancelled):
+    """The same of such a store."""
+
+    made = Direct

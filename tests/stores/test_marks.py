@@ -143,3 +143,25 @@ def test_whatever_is_marked(
     if claim.hold and new_identity is not identity:
         assert claim.attempt <= attempts
         assert claim.hold == pytest.approx(wait, abs=1e-6)
+
+
+@given(
+    failure=st.builds(
+        Failure,
+        identity=st.just("i"),
+        call=st.none() | st.just("c"),
+        wait=SECONDS,
+        window=SECONDS.filter(bool),
+        call_window=SECONDS.filter(bool),
+        attempts=st.integers(0, 2),
+        only_again=st.booleans(),
+    ),
+    now=st.floats(min_value=0, max_value=2e9),
+)
+def test_what_nobody_has_seen(failure: Failure, now: float) -> None:
+    """What has no marks is counted like what has marks that are over, which count for nothing."""
+    over = Mark(count=5, release_at=0.0, expires_at=now)
+    fresh = count_failure(failure, identity=None, call=None, now=now)
+    assert fresh == count_failure(
+        failure, identity=over, call=None if failure.call is None else over, now=now
+    )

@@ -15,6 +15,18 @@ from boomerang.stores.interfaces import StoreUnavailable
 from boomerang.stores.redis_protocol import NotRedis, RedisProtocol, Refused, Script
 
 SCRIPT = Script(b"return 1")
+_NO_KEYS = b"*3\r\n$7\r\nEVALSHA\r\n$40\r\n%b\r\n$1\r\n0\r\n" % SCRIPT.digest
+
+
+class Unheard:
+    """Waits for a reply that does not come."""
+
+    called = False
+
+    def answered(self, reply: Any) -> None:
+        raise AssertionError
+
+    refused = answered
 
 
 class Speaking(SynchronousTestCase):
@@ -61,13 +73,16 @@ class Speaking(SynchronousTestCase):
 
     def test_script(self) -> None:
         """A script is sent once, then named; again when the server is said to have forgotten it."""
-        self.redis.run(SCRIPT, 0)
+        self.run_script()
         assert self.sent() == b"*3\r\n$4\r\nEVAL\r\n$8\r\nreturn 1\r\n$1\r\n0\r\n"
-        self.redis.run(SCRIPT, 0)
-        assert self.sent() == b"*3\r\n$7\r\nEVALSHA\r\n$40\r\n%b\r\n$1\r\n0\r\n" % SCRIPT.digest
+        self.run_script()
+        assert self.sent() == _NO_KEYS
         self.redis.forget(SCRIPT)
-        self.redis.run(SCRIPT, 0)
+        self.run_script()
         assert b"EVAL\r\n" in self.sent()
+
+    def run_script(self) -> None:
+        self.redis.send(_NO_KEYS, Unheard(), SCRIPT)
 
     def test_given_up(self) -> None:
         """Who gives up a reply ends the connection; the others are told, each once."""
