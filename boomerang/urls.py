@@ -96,10 +96,9 @@ def plain_host(host: str) -> str:
             name = ".".join(_ascii_label(label) for label in _DOTS.split(name))
         except idna.IDNAError:
             raise BadUrl("has a host name that cannot be written in ASCII") from None
-    name = name.removesuffix(".")
-    if not all(name.split(".")):
+    if not name or name.startswith(".") or ".." in name:
         raise BadUrl("has a host name with an empty part")
-    return name
+    return name.removesuffix(".")
 
 
 def _ascii_label(label: str) -> str:

@@ -60,6 +60,11 @@ class Kind(StrEnum):
     """It is told to come back here, since it is held for longer than one webhook may take."""
 
 
+RETRY: Final = Kind.RETRY
+HOLD: Final = Kind.HOLD
+"""For what is done for every request: to look a member up takes 1,000 instructions each time."""
+
+
 @quick_frozen
 class Decision:
     """The answer to one fallback request.
@@ -196,12 +201,12 @@ def decide(failed: FailedRequest, claim: Claim, *, hopeless: str, rules: Endpoin
 def second_chance(failed: FailedRequest, rules: EndpointRules, *, attempt: int) -> Decision:
     """Back to the URL that failed."""
     method = failed.method or rules.method
-    return Decision(Kind.RETRY, attempt, "", failed.error.url, method, endpoint=rules.name)
+    return Decision(RETRY, attempt, "", failed.error.url, method, endpoint=rules.name)
 
 
 def come_back(decision: Decision, url: str) -> Decision:
     """To this host again, at ``url``, since the second chance is still to come."""
-    return evolve(decision, kind=Kind.HOLD, url=url, method="POST")
+    return evolve(decision, kind=HOLD, url=url, method="POST")
 
 
 @quick_frozen

@@ -12,7 +12,7 @@ from boomerang.logs import Teller
 from boomerang.metrics import Metrics
 from boomerang.retry.hold import Held
 from boomerang.retry.outcomes import Chance, OutcomeWatcher
-from boomerang.retry.policy import Decision, Kind
+from boomerang.retry.policy import RETRY, Decision
 from boomerang.retry.request import FailedRequest
 from boomerang.retry.service import DecisionWatcher
 from boomerang.urls import WebUrl
@@ -21,7 +21,6 @@ _OF_DECISION: Final = (
     "decision attempt code product endpoint host path sid held reason degraded".split()
 )
 _OF_OUTCOME: Final = "outcome attempt product endpoint host sid".split()
-_RETRY: Final = Kind.RETRY  # to look up a member of an enum takes 1,000 instructions
 
 _TWILIO_SID: Final = re.compile(r"[A-Z]{2}[0-9a-f]{32}")
 _NUMBER: Final = re.compile(r"\d(?:[-. ()]{0,2}\d){6,}")
@@ -61,7 +60,7 @@ class DecisionRecord:
         self._metrics.decision(decision.kind, failed.product, decision.endpoint, degraded=degraded)
         if held.seconds:
             self._metrics.held(overshoot=held.overshoot, early=held.early)
-        elif decision.kind is _RETRY and decision.reason:
+        elif decision.kind is RETRY and decision.reason:
             self._metrics.turned_away(decision.reason)
         error = failed.error.parts
         event = self._decisions.blank.copy()

@@ -126,13 +126,14 @@ def _refuse_contradictions(form: Mapping[str, str], query: Mapping[str, str]) ->
 
 def _product_and_sid(given: Mapping[str, str]) -> tuple[str, str]:
     call = given.get("CallSid", "")
+    # A call that has sent a text, by TwiML's <Sms>, names that as SmsSid.
+    if call and not (given.get("MessageSid") or given.get("SmsMessageSid")):
+        return "voice", call
     messages = {given[name] for name in _MESSAGE_SIDS if given.get(name)}
     if len(messages) > 1:
         raise BadRequest("MessageSid, SmsSid and SmsMessageSid contradict each other")
-    if call and (given.get("MessageSid") or given.get("SmsMessageSid")):
+    if call:
         raise BadRequest("CallSid and MessageSid contradict each other: is it a call or a message?")
-    if call:  # a call that has sent a text, by TwiML's <Sms>, names that as SmsSid
-        return "voice", call
     if messages:
         return "messaging", messages.pop()
     return "unknown", ""

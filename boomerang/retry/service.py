@@ -19,9 +19,9 @@ from boomerang.retry.policy import (
     CODE,
     DEAD,
     ENDPOINT,
+    RETRY,
     Decision,
     HoldPlan,
-    Kind,
     come_back,
     decide,
     decide_without_state,
@@ -166,7 +166,7 @@ class RetryService:
         after = claim.after if claim.attempt <= rules.attempts + 1 else None  # it had a chance
         self.outcomes.failed_again(failed, rules, after=after)
         decision = decide(failed, claim, hopeless=hopeless, rules=rules)
-        if decision.kind is not Kind.RETRY:
+        if decision.kind is not RETRY:
             return self._decided(NOT_HELD, failed, decision, degraded=claimed.degraded)
         left = plan.seen_at(claim.hold)
         case = _Case(failed, rules, decision, left, claim.hold, claimed.degraded)

@@ -10,7 +10,7 @@ from attrs import define
 
 from boomerang.retry.hold import Held
 from boomerang.retry.outcomes import Chance
-from boomerang.retry.policy import Decision, Kind
+from boomerang.retry.policy import HOLD, RETRY, Decision, Kind
 from boomerang.retry.record import masked, shown_sid
 from boomerang.retry.request import FailedRequest
 from boomerang.status.report import HOUR, TOLD, TOLD_OF_ENDPOINT, Minute, Told
@@ -19,8 +19,6 @@ LONGEST_URL: Final = 120
 
 _LET_GO_AT: Final = 1000
 
-_HOLD: Final = Kind.HOLD  # to look up a member of an enum takes 1,000 instructions
-_RETRY: Final = Kind.RETRY
 _ENDS: Final = {Kind.FALLBACK: "apologised", Kind.APOLOGY: "apologised", Kind.GIVE_UP: "lost"}
 _LOST: Final = "lost"
 _SAVED: Final = "saved"
@@ -74,7 +72,7 @@ class Chronicle:
         self, failed: FailedRequest, decision: Decision, *, held: Held, degraded: bool
     ) -> None:
         kind, endpoint = decision.kind, decision.endpoint
-        if kind is _HOLD:
+        if kind is HOLD:
             return
         seen = _Seen(self._wall_clock(), failed, decision, held.seconds, degraded)
         self._last.append(seen)
@@ -83,7 +81,7 @@ class Chronicle:
         self._by_identity[failed.identity] = seen
         if len(self._by_identity) > self._let_go_at:
             self._let_go()
-        if kind is not _RETRY:
+        if kind is not RETRY:
             self._count(_ENDS[kind])
 
     def hung_up(self, failed: FailedRequest) -> None:
@@ -125,7 +123,7 @@ class Chronicle:
 
     def _settle(self, chance: Chance, outcome: str) -> None:
         seen = self._by_identity.get(chance.marked.identity)
-        if seen is not None and seen.decision.kind is _RETRY:
+        if seen is not None and seen.decision.kind is RETRY:
             seen.outcome = outcome
 
     def _count(self, end: str) -> None:

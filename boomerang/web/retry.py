@@ -11,7 +11,7 @@ from twisted.internet.defer import Deferred
 
 from boomerang import twiml
 from boomerang.retry.continuation import PATH, BadToken, Continuation
-from boomerang.retry.policy import Decision, Kind
+from boomerang.retry.policy import HOLD, Decision, Kind
 from boomerang.retry.request import BadRequest, FailedRequest, parse_failed_request
 from boomerang.retry.service import Arrival, RetryService
 from boomerang.web.form import BadForm, is_form, parse_form
@@ -110,7 +110,7 @@ def _headers(kind: Kind, attempt: int) -> Headers:
 def _document(decision: Decision) -> bytes | None:
     if decision.document is not None or decision.url is None:
         return decision.document
-    if decision.kind is Kind.HOLD:
+    if decision.kind is HOLD:
         return twiml.come_back(decision.url, message=decision.message)
     return twiml.redirect(decision.url, decision.method)
 
