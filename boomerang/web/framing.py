@@ -16,6 +16,7 @@ from boomerang.web.limits import LONGEST_BODY, LONGEST_HEAD, MOST_HEADER_LINES, 
 _REQUEST_LINE: Final = re.compile(
     rb"([!#$%&'*+.^_`|~0-9A-Za-z-]+) ([\x21-\x7e]+) HTTP/1\.([01])\r\n"
 )
+_CR: Final = 13
 _FIRST_LETTER: Final = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]")
 
 
@@ -71,10 +72,10 @@ class Reader:
         """The next request, or `None` if it is not there yet. Raises `BadMessage`."""
         message = self._message
         if message is None:
-            message = self._message = self._read_head()
-            if message is None:
+            if not self._buffer:
                 return None
-        if not self._read_body(message):
+            message = self._message = self._read_head()
+        if message is None or not self._read_body(message):
             return None
         self._message = self._chunks = None
         self._blank = False
@@ -87,7 +88,9 @@ class Reader:
 
     def _read_head(self) -> Message | None:
         buffer = self._buffer
-        if buffer[:2] == b"\r\n" and not self._blank:  # old clients send one after a body
+        if (
+            buffer[0] == _CR and not self._blank and buffer.startswith(b"\r\n")
+        ):  # old clients send one after a body
             buffer = self._buffer = buffer[2:]
             self._blank = True
         end = buffer.find(b"\r\n\r\n")
@@ -95,7 +98,7 @@ class Reader:
             self._check_beginning()
             return None
         line_ends = buffer.count(b"\r\n", 0, end)
-        _check_size(end - 2 * line_ends, lines=line_ends + 2)
+        _check_size(end - 2 * line_ends, line_ends + 2)
         found = _REQUEST_LINE.match(buffer)
         if found is None:
             raise BadMessage(400)
@@ -106,7 +109,7 @@ class Reader:
             method, target, headers, repeated, is_old or _asks_to_close(headers, repeated)
         )
         self._buffer = buffer[end + 4 :]
-        self._expect_body(message, is_old=is_old)
+        self._expect_body(message, is_old)
         return message
 
     def _check_beginning(self) -> None:
@@ -117,25 +120,26 @@ class Reader:
         if not _FIRST_LETTER.match(buffer):
             raise BadMessage(400)
         line_ends = buffer.count(b"\r\n")
-        _check_size(len(buffer) - buffer.endswith(b"\r") - 2 * line_ends, lines=line_ends + 1)
+        _check_size(len(buffer) - buffer.endswith(b"\r") - 2 * line_ends, line_ends + 1)
 
-    def _expect_body(self, message: Message, *, is_old: bool) -> None:
-        headers = message.headers
+    def _expect_body(self, message: Message, is_old: bool) -> None:
+        find = message.headers.get
         self._left = 0
-        if b"Transfer-Encoding" in headers:
+        length = find(b"Content-Length")
+        if find(b"Transfer-Encoding") is not None:
             coding = message.single(b"Transfer-Encoding")
-            if b"Content-Length" in headers or is_old or not coding or coding.lower() != b"chunked":
+            if length is not None or is_old or coding is None or coding.lower() != b"chunked":
                 raise BadMessage(400)
             self._chunks = Chunks()
-        elif b"Content-Length" in headers:
-            length = message.single(b"Content-Length")
-            if length is None or not length.isdigit():
+        elif length is not None:
+            length = length.strip()
+            if b"Content-Length" in message.repeated or not length.isdigit():
                 raise BadMessage(400)
             self._left = int(length)
             if self._left > LONGEST_BODY:
                 raise BadMessage(413)
         self._asked = (
-            b"Expect" in headers
+            find(b"Expect") is not None
             and not is_old
             and (message.single(b"Expect") or b"").lower() == b"100-continue"
         )
@@ -155,7 +159,7 @@ class Reader:
         return True
 
 
-def _check_size(size: int, *, lines: int) -> None:
+def _check_size(size: int, lines: int) -> None:
     """The size of a head is that of its lines, without their ends."""
     if size > LONGEST_HEAD or lines > MOST_HEADER_LINES:
         raise BadMessage(431)
@@ -163,7 +167,8 @@ def _check_size(size: int, *, lines: int) -> None:
 
 def _asks_to_close(headers: Headers, repeated: Repeated) -> bool:
     name = b"Connection"
-    if name not in headers:
+    last = headers.get(name)
+    if last is None:
         return False
-    values = repeated.get(name) or (headers[name],)
+    values = repeated.get(name, (last,))
     return any(option.strip() == b"close" for each in values for option in each.lower().split(b","))

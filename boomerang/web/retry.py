@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import lru_cache
+from typing import Final
 
 from attrs import frozen
 from klein import Klein
@@ -21,6 +22,8 @@ from boomerang.web.routes import route
 from boomerang.web.trust import Trust
 
 Pairs = Sequence[tuple[str, str]]
+
+_HOLD: Final = Kind.HOLD  # the class takes 700 instructions to give a member
 
 
 @frozen(eq=False)
@@ -96,23 +99,20 @@ class RetryRoute:
 def as_reply(decision: Decision) -> Reply:
     """What goes back to Twilio: TwiML, or 500 for its standard message."""
     headers = _headers(decision.kind, decision.attempt)
-    body = _document(decision)
+    body = decision.document
     if body is None:
-        return Reply(b"boomerang gives this call or message up\n", status=500, headers=headers)
+        if decision.url is None:
+            return Reply(b"boomerang gives this call or message up\n", status=500, headers=headers)
+        if decision.kind is _HOLD:
+            body = twiml.come_back(decision.url, message=decision.message)
+        else:
+            body = twiml.redirect(decision.url, decision.method)
     return Reply(body, twiml.CONTENT_TYPE, 200, headers)
 
 
 @lru_cache(maxsize=64)
 def _headers(kind: Kind, attempt: int) -> Headers:
     return (NO_STORE, (b"Boomerang-Decision", f"{kind}; attempt={attempt}".encode()))
-
-
-def _document(decision: Decision) -> bytes | None:
-    if decision.document is not None or decision.url is None:
-        return decision.document
-    if decision.kind is Kind.HOLD:
-        return twiml.come_back(decision.url, message=decision.message)
-    return twiml.redirect(decision.url, decision.method)
 
 
 def _parameters(request: GuardedRequest) -> tuple[Pairs, Pairs]:
