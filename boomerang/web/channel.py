@@ -205,7 +205,7 @@ class GuardedChannel(Protocol):
             return
         self._beginning = True
         try:
-            while self._reader.begun and not (self.request or self._piling_up or self._over):
+            while self.request is None and not (self._piling_up or self._over):
                 message = self._reader.next()
                 if message is None:
                     break
@@ -240,13 +240,18 @@ class GuardedChannel(Protocol):
             if self._reader.take_expectation():
                 self.write(b"HTTP/1.1 100 Continue\r\n\r\n")
         else:
-            self._stop_watching()
+            if self._deadline is not None:
+                self._stop_deadline(self._deadline)
             self.site.resters.add(self)
 
     def _stop_watching(self) -> None:
         self.site.resters.discard(self)
-        deadline, self._deadline = self._deadline, None
-        if deadline is not None and deadline.active():
+        if self._deadline is not None:
+            self._stop_deadline(self._deadline)
+
+    def _stop_deadline(self, deadline: IDelayedCall) -> None:
+        self._deadline = None
+        if deadline.active():
             deadline.cancel()
 
     def _read_on(self) -> None:

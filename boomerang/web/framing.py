@@ -9,55 +9,36 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from httptools import HttpParserError, HttpParserUpgrade, HttpRequestParser
-
 from boomerang.web.chunks import Chunks
+from boomerang.web.headers import Headers, Repeated, read_headers
 from boomerang.web.limits import LONGEST_BODY, LONGEST_HEAD, MOST_HEADER_LINES, BadMessage
 
-Headers = dict[bytes, tuple[bytes, ...]]
-"""The values of each header in their order; names are in lower case."""
-
-_REQUEST_LINE: Final = re.compile(rb"([!#$%&'*+.^_`|~0-9A-Za-z-]+) ([\x21-\x7e]+) HTTP/1\.([01])")
+_REQUEST_LINE: Final = re.compile(
+    rb"([!#$%&'*+.^_`|~0-9A-Za-z-]+) ([\x21-\x7e]+) HTTP/1\.([01])\r\n"
+)
+_CR: Final = 13
 _FIRST_LETTER: Final = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]")
 
 
 class Message:
     """A request as it was sent; ``close`` says that it is to be the last of its connection."""
 
-    __slots__ = ("_complete", "body", "close", "headers", "method", "target")
+    __slots__ = ("body", "close", "headers", "method", "repeated", "target")
 
-    def __init__(self, method: bytes = b"", target: bytes = b"", *, close: bool = False) -> None:
+    def __init__(
+        self, method: bytes, target: bytes, headers: Headers, repeated: Repeated, close: bool
+    ) -> None:
         self.method = method
         self.target = target
+        self.headers = headers
+        self.repeated = repeated
         self.close = close
-        self.headers: Headers = {}
         self.body = b""
-        self._complete = False
 
-    def on_header(self, name: bytes, value: bytes) -> None:
-        """Called by the parser."""
-        name = name.lower()
-        headers, values = self.headers, (value.strip(b" \t"),)
-        headers[name] = headers[name] + values if name in headers else values
-
-    def on_headers_complete(self) -> None:
-        """Called by the parser."""
-        self._complete = True
-
-    def parse_headers(self, lines: bytes) -> None:
-        """Take in what stands behind the request line, whose own form is checked elsewhere.
-
-        llhttp knows only the methods that have been registered, and some forms of a target: what
-        is strange about those is answered by the routes, so it gets to see a plain one.
-        """
-        try:
-            HttpRequestParser(self).feed_data(b"POST / HTTP/1.1" + lines)
-        except HttpParserUpgrade:
-            pass  # an offer that nobody has to accept (RFC 9110 §7.8)
-        except HttpParserError as error:
-            raise BadMessage(413 if "Content-Length overflow" in str(error) else 400) from None
-        if not self._complete:
-            raise BadMessage(400)
+    def single(self, name: bytes) -> bytes | None:
+        """The value of a header that is given once; its name is in title case."""
+        value = self.headers.get(name)
+        return None if value is None or name in self.repeated else value.strip()
 
 
 class Reader:
@@ -89,9 +70,11 @@ class Reader:
 
     def next(self) -> Message | None:
         """The next request, or `None` if it is not there yet. Raises `BadMessage`."""
-        if self._message is None:
-            self._message = self._read_head()
         message = self._message
+        if message is None:
+            if not self._buffer:
+                return None
+            message = self._message = self._read_head()
         if message is None or not self._read_body(message):
             return None
         self._message = self._chunks = None
@@ -105,7 +88,9 @@ class Reader:
 
     def _read_head(self) -> Message | None:
         buffer = self._buffer
-        if buffer.startswith(b"\r\n") and not self._blank:  # old clients send one after a body
+        if (
+            buffer[0] == _CR and not self._blank and buffer.startswith(b"\r\n")
+        ):  # old clients send one after a body
             buffer = self._buffer = buffer[2:]
             self._blank = True
         end = buffer.find(b"\r\n\r\n")
@@ -113,10 +98,18 @@ class Reader:
             self._check_beginning()
             return None
         line_ends = buffer.count(b"\r\n", 0, end)
-        _check_size(end - 2 * line_ends, lines=line_ends + 2)
-        message, is_old = _parsed(buffer[: end + 4])
+        _check_size(end - 2 * line_ends, line_ends + 2)
+        found = _REQUEST_LINE.match(buffer)
+        if found is None:
+            raise BadMessage(400)
+        method, target, minor = found.groups()
+        is_old = minor == b"0"
+        headers, repeated = read_headers(buffer[found.end() : end + 4], line_ends)
+        message = Message(
+            method, target, headers, repeated, is_old or _asks_to_close(headers, repeated)
+        )
         self._buffer = buffer[end + 4 :]
-        self._expect_body(message.headers, is_old=is_old)
+        self._expect_body(message, is_old)
         return message
 
     def _check_beginning(self) -> None:
@@ -127,27 +120,28 @@ class Reader:
         if not _FIRST_LETTER.match(buffer):
             raise BadMessage(400)
         line_ends = buffer.count(b"\r\n")
-        _check_size(len(buffer) - buffer.endswith(b"\r") - 2 * line_ends, lines=line_ends + 1)
+        _check_size(len(buffer) - buffer.endswith(b"\r") - 2 * line_ends, line_ends + 1)
 
-    def _expect_body(self, headers: Headers, *, is_old: bool) -> None:
+    def _expect_body(self, message: Message, is_old: bool) -> None:
+        find = message.headers.get
         self._left = 0
-        length = headers.get(b"content-length")
-        coding = headers.get(b"transfer-encoding")
-        if coding is not None:
-            if length is not None or is_old or len(coding) != 1 or coding[0].lower() != b"chunked":
+        length = find(b"Content-Length")
+        if find(b"Transfer-Encoding") is not None:
+            coding = message.single(b"Transfer-Encoding")
+            if length is not None or is_old or coding is None or coding.lower() != b"chunked":
                 raise BadMessage(400)
             self._chunks = Chunks()
         elif length is not None:
-            if len(length) != 1 or not length[0].isdigit():
+            length = length.strip()
+            if b"Content-Length" in message.repeated or not length.isdigit():
                 raise BadMessage(400)
-            self._left = int(length[0])
+            self._left = int(length)
             if self._left > LONGEST_BODY:
                 raise BadMessage(413)
-        expectation = headers.get(b"expect")
         self._asked = (
-            expectation is not None
+            find(b"Expect") is not None
             and not is_old
-            and [each.lower() for each in expectation] == [b"100-continue"]
+            and (message.single(b"Expect") or b"").lower() == b"100-continue"
         )
 
     def _read_body(self, message: Message) -> bool:
@@ -165,26 +159,16 @@ class Reader:
         return True
 
 
-def _check_size(size: int, *, lines: int) -> None:
+def _check_size(size: int, lines: int) -> None:
     """The size of a head is that of its lines, without their ends."""
     if size > LONGEST_HEAD or lines > MOST_HEADER_LINES:
         raise BadMessage(431)
 
 
-def _parsed(head: bytes) -> tuple[Message, bool]:
-    """The head of a request, and whether it is of HTTP/1.0."""
-    line_end = head.index(b"\r\n")
-    found = _REQUEST_LINE.fullmatch(head, 0, line_end)
-    if found is None:
-        raise BadMessage(400)
-    method, target, minor = found.groups()
-    message = Message(method, target, close=minor == b"0")
-    message.parse_headers(head[line_end:])
-    connection = message.headers.get(b"connection")
-    if connection is not None and _asks_to_close(connection):
-        message.close = True
-    return message, minor == b"0"
-
-
-def _asks_to_close(values: tuple[bytes, ...]) -> bool:
+def _asks_to_close(headers: Headers, repeated: Repeated) -> bool:
+    name = b"Connection"
+    last = headers.get(name)
+    if last is None:
+        return False
+    values = repeated.get(name, (last,))
     return any(option.strip() == b"close" for each in values for option in each.lower().split(b","))

@@ -59,14 +59,11 @@ def head(reply: Reply, *, date: bytes, close: bool) -> bytes:
 
     204 has no content, and so neither its type nor its length (RFC 9110 §8.6).
     """
-    length = b"" if reply.status == 204 else b"Content-Length: %d\r\n" % len(reply.body)
+    fixed = _fixed_lines(reply.status, reply.content_type, reply.headers)
     end = b"Connection: close\r\n\r\n" if close else b"\r\n"
-    return b"%sDate: %s\r\n%s%s" % (
-        _fixed_lines(reply.status, reply.content_type, reply.headers),
-        date,
-        length,
-        end,
-    )
+    if reply.status == 204:
+        return b"%sDate: %s\r\n%s" % (fixed, date, end)
+    return b"%sDate: %s\r\nContent-Length: %d\r\n%s" % (fixed, date, len(reply.body), end)
 
 
 def stream_head(reply: Reply, *, date: bytes) -> bytes:

@@ -8,13 +8,14 @@ from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IAddress, ISSLTransport
 
 from boomerang.web.framing import Message
+from boomerang.web.headers import Headers
 from boomerang.web.reply import Reply, head, stream_head
 from boomerang.web.tcp_info import look
 
 if TYPE_CHECKING:
     from boomerang.web.channel import GuardedChannel
 
-_FORGOTTEN: Final = Message()
+_FORGOTTEN: Final = Message(b"", b"", Headers(), {}, close=False)
 
 
 class GuardedRequest:
@@ -47,19 +48,19 @@ class GuardedRequest:
     def single(self, name: bytes) -> str | None:
         """The value of a header that is given once, `None` if it is missing or repeated.
 
-        ``name`` is in lower case. Bytes that are not UTF-8 become lone surrogates.
+        Bytes that are not UTF-8 become lone surrogates.
         """
-        values = self._message.headers.get(name, ())
-        return values[0].decode("utf-8", "surrogateescape") if len(values) == 1 else None
+        value = self._message.single(name.title())
+        return None if value is None else value.decode("utf-8", "surrogateescape")
 
     def getHeader(self, name: str) -> str | None:
         """The last value of a header. Bytes that are not UTF-8 become lone surrogates."""
-        values = self._message.headers.get(name.lower().encode("ascii"))
-        return values[-1].decode("utf-8", "surrogateescape") if values else None
+        value = self._message.headers.get(name.title().encode("ascii"))
+        return None if value is None else value.strip().decode("utf-8", "surrogateescape")
 
     def header_names(self) -> list[str]:
         """The names of all headers, in lower case."""
-        return [name.decode("ascii") for name in self._message.headers]
+        return [name.decode("ascii").lower() for name in self._message.headers]
 
     def isSecure(self) -> bool:
         """Whether it came by TLS that ends here."""

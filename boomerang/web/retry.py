@@ -96,23 +96,20 @@ class RetryRoute:
 def as_reply(decision: Decision) -> Reply:
     """What goes back to Twilio: TwiML, or 500 for its standard message."""
     headers = _headers(decision.kind, decision.attempt)
-    body = _document(decision)
+    body = decision.document
     if body is None:
-        return Reply(b"boomerang gives this call or message up\n", status=500, headers=headers)
+        if decision.url is None:
+            return Reply(b"boomerang gives this call or message up\n", status=500, headers=headers)
+        if decision.kind is HOLD:
+            body = twiml.come_back(decision.url, message=decision.message)
+        else:
+            body = twiml.redirect(decision.url, decision.method)
     return Reply(body, twiml.CONTENT_TYPE, 200, headers)
 
 
 @lru_cache(maxsize=64)
 def _headers(kind: Kind, attempt: int) -> Headers:
     return (NO_STORE, (b"Boomerang-Decision", f"{kind}; attempt={attempt}".encode()))
-
-
-def _document(decision: Decision) -> bytes | None:
-    if decision.document is not None or decision.url is None:
-        return decision.document
-    if decision.kind is HOLD:
-        return twiml.come_back(decision.url, message=decision.message)
-    return twiml.redirect(decision.url, decision.method)
 
 
 def _parameters(request: GuardedRequest) -> tuple[Pairs, Pairs]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from math import inf
 from typing import Final
 
 from twisted.internet.defer import Deferred
@@ -46,7 +47,7 @@ class GuardedSite(ServerFactory):
         self.channels: set[GuardedChannel] = set()
         self.resters = Resters(clock, IDLE_TIME)
         self.under_way = 0
-        self._dated, self._date = -1, b""
+        self._date, self._date_until = b"", -inf
         self._draining: Deferred[None] | None = None
 
     def buildProtocol(self, addr: IAddress | None) -> GuardedChannel:
@@ -58,9 +59,9 @@ class GuardedSite(ServerFactory):
 
     def date(self) -> bytes:
         """The instant for a Date header, made once a second."""
-        now = int(self.clock.seconds())
-        if now != self._dated:
-            self._dated, self._date = now, datetimeToString()
+        now = self.clock.seconds()
+        if now >= self._date_until:
+            self._date, self._date_until = datetimeToString(), now // 1 + 1
         return self._date
 
     @property

@@ -90,7 +90,7 @@ class Trust:
         """
         if self.public_url is None:
             return _origins(_bases(host_header(request)))
-        return _origins((self.public_url, *_twins(self.public_url)))
+        return _origins_of(self.public_url)
 
     def own_address(self, request: GuardedRequest) -> str | None:
         """Scheme and host by which Twilio reaches this host again: ``public_url``, else a guess.
@@ -148,10 +148,11 @@ def _with_login(bases: Sequence[str], header: str) -> Iterator[str]:
 
 
 @lru_cache(maxsize=16)
-def _twins(base: str) -> tuple[str, ...]:
-    """The same host by the other scheme, if both have their usual ports."""
+def _origins_of(base: str) -> frozenset[tuple[str, int]]:
+    """Those of an address, and of the same host by the other scheme if both have usual ports."""
     url = parse_url(base)
-    return _bases(url.host) if url.port == DEFAULT_PORTS[url.scheme] else ()
+    twins = _bases(url.host) if url.port == DEFAULT_PORTS[url.scheme] else ()
+    return _origins((base, *twins))
 
 
 @lru_cache(maxsize=256)

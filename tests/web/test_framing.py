@@ -31,7 +31,10 @@ def seen_here(pieces: Sequence[bytes]) -> tuple[list[Seen], bool]:
         reader.feed(piece)
         try:
             while (message := reader.next()) is not None:
-                headers = {name: list(values) for name, values in message.headers.items()}
+                headers = {
+                    name.lower(): list(message.repeated.get(name, (value.strip(),)))
+                    for name, value in message.headers.items()
+                }
                 found.append((message.method, message.target, message.body, headers))
                 if message.close:
                     return found, False
