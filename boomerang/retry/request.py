@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from collections.abc import Set as AbstractSet
 from hashlib import blake2b
 from typing import Final
 from urllib.parse import parse_qsl, unquote_to_bytes
 
 from boomerang.urls import BadUrl, WebUrl, parse_url, without_fragment
-from boomerang.values import quick_frozen
-
-Pairs = Sequence[tuple[str, str]]
-"""Names and values as they were sent, in order, repetitions included."""
+from boomerang.values import Fields, pairs_of, quick_frozen
 
 _MESSAGE_SIDS: Final = ("MessageSid", "SmsSid", "SmsMessageSid")
 _SIDS: Final = ("AccountSid", "CallSid", *_MESSAGE_SIDS)
@@ -60,7 +57,7 @@ class FailedRequest:
     call: str | None
 
 
-def parse_failed_request(twilio: Pairs, options: Pairs) -> FailedRequest:
+def parse_failed_request(twilio: Fields, options: Fields) -> FailedRequest:
     """Understand a fallback request.
 
     ``twilio`` are the parameters that Twilio sends: the form of a POST, the query of a GET
@@ -105,12 +102,14 @@ def parse_failed_request(twilio: Pairs, options: Pairs) -> FailedRequest:
     )
 
 
-def _once(pairs: Pairs, names: AbstractSet[str]) -> Mapping[str, str]:
+def _once(fields: Fields, names: AbstractSet[str]) -> Mapping[str, str]:
     """The values of all parameters, of which the named ones may stand there once at most."""
-    found = dict(pairs)
-    if len(found) < len(pairs):
+    if isinstance(fields, dict):
+        return fields
+    found = dict(fields)
+    if len(found) < len(fields):
         seen = set()
-        for name, _ in pairs:
+        for name, _ in fields:
             if name in names and name in seen:
                 raise BadRequest(f"{name} is given more than once")
             seen.add(name)
@@ -170,7 +169,7 @@ def _method(name: str, value: str | None) -> str | None:
     return method
 
 
-def _without_twilios_own_query(error: Target, *, sid: str, account_sid: str, twilio: Pairs) -> str:
+def _without_twilios_own_query(error: Target, *, sid: str, account_sid: str, twilio: Fields) -> str:
     """The failed URL as its owner wrote it, as far as that can be told.
 
     Whether the ErrorUrl of a webhook with method GET ends in the parameters that Twilio appended
@@ -186,7 +185,7 @@ def _without_twilios_own_query(error: Target, *, sid: str, account_sid: str, twi
     values = {value for _, value in query}
     if sid not in values or account_sid not in values:
         return url
-    own = {pair for pair in twilio if pair[0] not in _OPTIONS}
+    own = {pair for pair in pairs_of(twilio) if pair[0] not in _OPTIONS}
     changing = _CHANGING & {name for name, _ in own}
     kept = [pair for pair in query if pair not in own and pair[0] not in changing]
     return repr((url.partition("?")[0], kept))

@@ -9,6 +9,8 @@ from binascii import a2b_qp
 from typing import Final
 from urllib.parse import unquote_to_bytes
 
+from boomerang.values import Fields, pairs_of
+
 MOST_FIELDS: Final = 1000
 
 FORM: Final = "application/x-www-form-urlencoded"
@@ -30,14 +32,22 @@ def parse_form(raw: bytes) -> list[tuple[str, str]]:
     Bytes that are not UTF-8 become lone surrogates, which no URL may contain and no signature can
     be made of. Raises `BadForm` for more than `MOST_FIELDS` fields.
     """
+    return [*pairs_of(parse_fields(raw))]
+
+
+def parse_fields(raw: bytes) -> Fields:
+    """The same, by name where no name comes twice."""
     if not raw:
-        return []
+        return {}
     marks = raw.translate(None, _NO_MARKS)
     if len(marks) % 2 and _NAMES_AND_VALUES.startswith(marks):
         texts = _decoded_together(raw)
         if len(texts) == len(marks) + 1:
             each = iter(texts)
-            return list(zip(each, each, strict=True))
+            fields = dict(zip(each, each, strict=True))
+            if 2 * len(fields) == len(texts):
+                return fields
+            return [*zip(texts[::2], texts[1::2], strict=True)]
     if raw.count(b"&") >= MOST_FIELDS:
         raise BadForm(f"there are more than {MOST_FIELDS} parameters")
     return [_pair(field) for field in raw.split(b"&") if field]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from functools import lru_cache
 
 from attrs import frozen
@@ -14,13 +13,12 @@ from boomerang.retry.continuation import PATH, BadToken, Continuation
 from boomerang.retry.policy import HOLD, Decision, Kind
 from boomerang.retry.request import BadRequest, FailedRequest, parse_failed_request
 from boomerang.retry.service import Arrival, RetryService
-from boomerang.web.form import BadForm, is_form, parse_form
+from boomerang.values import Fields, pairs_of
+from boomerang.web.form import BadForm, is_form, parse_fields
 from boomerang.web.reply import NO_STORE, Headers, Refused, Reply
 from boomerang.web.request import GuardedRequest
 from boomerang.web.routes import route
 from boomerang.web.trust import Trust
-
-Pairs = Sequence[tuple[str, str]]
 
 
 @frozen(eq=False)
@@ -81,7 +79,7 @@ class RetryRoute:
         if parts.path != PATH or parts.origin not in arrival.own_origins:
             return None
         try:
-            token = _only("token", parse_form(parts.query.encode()))
+            token = _only("token", parse_fields(parts.query.encode()))
             return self.service.returns.tokens.read(token, sid=failed.sid)
         except (BadRequest, BadForm, BadToken):
             return None
@@ -112,21 +110,21 @@ def _headers(kind: Kind, attempt: int) -> Headers:
     return (NO_STORE, (b"Boomerang-Decision", f"{kind}; attempt={attempt}".encode()))
 
 
-def _parameters(request: GuardedRequest) -> tuple[Pairs, Pairs]:
+def _parameters(request: GuardedRequest) -> tuple[Fields, Fields]:
     """The fields of the query and of the form, which a GET has none of."""
     if request.method not in (b"GET", b"POST"):
         raise Refused(405, "use GET, POST", headers=((b"Allow", b"GET, POST"),))
-    query = parse_form(request.uri.partition(b"?")[2])
+    query = parse_fields(request.uri.partition(b"?")[2])
     if request.method == b"GET":
-        return query, []
+        return query, {}
     if not is_form(request.getHeader("content-type")):
         raise BadRequest("the parameters of a POST must be a form (x-www-form-urlencoded)")
-    return query, parse_form(request.body)
+    return query, parse_fields(request.body)
 
 
-def _only(name: str, pairs: Pairs) -> str:
+def _only(name: str, fields: Fields) -> str:
     """The value of a parameter that must be there once."""
-    values = [value for key, value in pairs if key == name]
+    values = [value for key, value in pairs_of(fields) if key == name]
     if len(values) != 1 or not values[0]:
         raise BadRequest(f"{name} is missing, or given more than once")
     return values[0]

@@ -14,6 +14,7 @@ from attrs import frozen
 from boomerang.relay.resign import Signer
 from boomerang.retry.request import FailedRequest, Target
 from boomerang.urls import DEFAULT_PORTS, BadUrl, host_allowed, parse_url
+from boomerang.values import Fields
 from boomerang.web.reply import Refused
 from boomerang.web.request import GuardedRequest
 from boomerang.web.signature import SETTINGS, SIGNATURE, Keys, Signed, signer_of
@@ -31,7 +32,7 @@ class Trust:
     allowed_hosts: tuple[str, ...]
 
     def check_signature(
-        self, request: GuardedRequest, form: Sequence[tuple[str, str]], body: bytes = b""
+        self, request: GuardedRequest, form: Fields, body: bytes = b""
     ) -> Signer | None:
         """Refuse what Twilio did not sign, if there is a key to tell it by.
 

@@ -11,7 +11,6 @@ from hypothesis import strategies as st
 from boomerang.retry.request import (
     BadRequest,
     FailedRequest,
-    Pairs,
     Target,
     is_same_address,
     parse_failed_request,
@@ -44,7 +43,7 @@ CALL_OR_MESSAGE = "CallSid and MessageSid contradict each other: is it a call or
 WHICH_MESSAGE = "MessageSid, SmsSid and SmsMessageSid contradict each other"
 
 
-def pairs(parameters: dict[str, str], **others: str | None) -> Pairs:
+def pairs(parameters: dict[str, str], **others: str | None) -> list[tuple[str, str]]:
     """The parameters as they were sent; ``others`` replace some, or leave them out (`None`)."""
     return [(name, value) for name, value in {**parameters, **others}.items() if value is not None]
 
@@ -53,7 +52,7 @@ def post(parameters: dict[str, str], query: str = "", **others: str | None) -> F
     return parse_failed_request(pairs(parameters, **others), split(query))
 
 
-def split(query: str) -> Pairs:
+def split(query: str) -> list[tuple[str, str]]:
     """A query without escapes, repetitions and all."""
     fields = [field.partition("=") for field in query.split("&") if field]
     return [(name, value) for name, _, value in fields]
@@ -140,6 +139,14 @@ def test_get(parameters: dict[str, str]) -> None:
     options = "FallbackUrl=http://f/x&FallbackMethod=POST&Method=GET"
     query = [*split(options), *pairs(parameters)]
     assert parse_failed_request(query, query) == post(parameters, options)
+
+
+@pytest.mark.parametrize("parameters", [CALL, MESSAGE, BARE])
+def test_by_name(parameters: dict[str, str]) -> None:
+    """Parameters are the same in pairs and by name, in the form and in the query."""
+    by_name = parse_failed_request(parameters, {"FallbackUrl": "http://f/x", "Method": "GET"})
+    assert by_name == post(parameters, "FallbackUrl=http://f/x&Method=GET")
+    assert parse_failed_request(parameters, parameters) == post(parameters)
 
 
 def test_repeated_in_query() -> None:

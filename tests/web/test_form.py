@@ -8,7 +8,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from boomerang.web.form import MOST_FIELDS, BadForm, is_form, parse_form
+from boomerang.values import pairs_of
+from boomerang.web.form import MOST_FIELDS, BadForm, is_form, parse_fields, parse_form
 
 
 @pytest.mark.parametrize(
@@ -79,6 +80,20 @@ def test_any_bytes(raw: bytes) -> None:
     """No bytes at all make the parser fail."""
     for name, value in parse_form(raw):
         assert isinstance(name + value, str)
+
+
+@given(st.lists(st.tuples(st.text(min_size=1), st.text())))
+def test_any_by_name(fields: list[tuple[str, str]]) -> None:
+    """By name or in pairs, none is missing, and their order is that in which they were sent."""
+    found = parse_fields(urlencode(fields, errors="surrogatepass").encode())
+    assert list(pairs_of(found)) == fields
+
+
+def test_by_name() -> None:
+    """Fields are given by name where no name comes twice."""
+    assert parse_fields(b"b=2&a=%31") == {"b": "2", "a": "1"}
+    assert parse_fields(b"") == {}
+    assert parse_fields(b"a=1&b=2&a=3") == [("a", "1"), ("b", "2"), ("a", "3")]
 
 
 def alone(field: bytes) -> tuple[str, str]:

@@ -428,6 +428,9 @@ def test_sdk_agrees(
     signature = sdk(base + target, form, token=token, algorithm=algorithm)
     sent = signed(base, target, form, signature=signature, settings=f"algorithm={algorithm}")
     assert is_genuine(sent, Keys(tokens=("another", token)))
+    by_name = dict(form)
+    if len(by_name) == len(form):
+        assert is_genuine(evolve(sent, form=by_name), Keys(tokens=("another", token)))
     if not set(target) & set("?#;"):
         validator = RequestValidator(token)
         assert validator.validate(base + target, multi(form), signature, algorithm)
@@ -481,7 +484,8 @@ def test_any_change_is_noticed(
         Signed,
         bases=st.lists(any_text, max_size=2),
         target=any_text,
-        form=st.lists(st.tuples(any_text, any_text), max_size=3),
+        form=st.lists(st.tuples(any_text, any_text), max_size=3)
+        | st.dictionaries(any_text, any_text, max_size=3),
         body=st.binary(max_size=10),
         signature=st.none() | any_text,
         settings=st.none() | any_text | st.just("key=k"),
