@@ -17,6 +17,7 @@ from twisted.internet.defer import Deferred, fail
 from twisted.internet.interfaces import IReactorTime
 from twisted.python.failure import Failure as Trouble
 
+from boomerang.stores.direct import Direct
 from boomerang.stores.interfaces import Claim, Failure, Marked, StoreUnavailable
 from boomerang.stores.sqlite_file import as_unavailable
 from boomerang.stores.sqlite_marks import SqliteMarks
@@ -51,7 +52,7 @@ class SqliteStore:
     def claim(self, failure: Failure) -> Deferred[Claim]:
         if self._closed:
             return fail(StoreUnavailable(_CLOSED))
-        waiter: Deferred[Claim] = Deferred(self._claim_cancelled)
+        waiter: Direct[Claim] = Direct(self._claim_cancelled)
         self._waiting[waiter] = (failure, self._clock.seconds())
         self._wake()
         return waiter
