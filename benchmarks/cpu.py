@@ -12,12 +12,22 @@ from benchmarks.figures import Figure, quantity, spread, spread_text
 from benchmarks.processes import cpu_seconds
 from benchmarks.servers import FLOOR, MEMORY, PEER, REDIS, SQLITE, Server, serving
 from benchmarks.steps import Part, Section
-from benchmarks.wrk import Load, LoadError, load
+from benchmarks.wrk import CONNECTIONS, Load, LoadError, load
 
-VARIANTS = (PEER, REDIS, FLOOR, SQLITE, MEMORY)
+FEW = 32
+"""Connections, beside the usual number: the fewer they are, the fewer requests share what a turn of
+the reactor costs."""
+
+VARIANTS = (
+    *((name, CONNECTIONS) for name in (PEER, REDIS, FLOOR, SQLITE, MEMORY)),
+    *((name, FEW) for name in (PEER, REDIS, SQLITE, MEMORY)),
+)
 _WARM_UP_SECONDS = 1
 _TO_START_SECONDS = 1.5
 _TO_LOAD_SECONDS = 0.3
+
+Variant = tuple[str, int]
+"""A server and the number of connections to it."""
 
 
 @attrs.frozen
@@ -26,6 +36,7 @@ class CpuRound:
 
     round: int
     server: str
+    connections: int
     microseconds: float
     """CPU time of the server's processes per answered request."""
     per_second: float
@@ -35,33 +46,38 @@ class CpuRound:
 
 def part(rounds: int, seconds: int) -> Part:
     """Every variant once per round, in turn; they are started afresh every few rounds."""
-    names = variants()
+    measured = variants()
     steps = turns.steps(
         "cpu",
         rounds,
-        start_seconds=len(names) * (_TO_START_SECONDS + _WARM_UP_SECONDS),
-        round_seconds=len(names) * (_TO_LOAD_SECONDS + seconds),
-        run=partial(_rounds, names, seconds),
+        start_seconds=len(_names(measured)) * (_TO_START_SECONDS + _WARM_UP_SECONDS),
+        round_seconds=len(measured) * (_TO_LOAD_SECONDS + seconds),
+        run=partial(_rounds, measured, seconds),
     )
     return Part("cpu", steps, conclude)
 
 
-def variants() -> tuple[str, ...]:
+def variants() -> tuple[Variant, ...]:
     """What can be measured here: without a C compiler there is no floor."""
-    return tuple(name for name in VARIANTS if name != FLOOR or floor.compiler())
+    return tuple(each for each in VARIANTS if each[0] != FLOOR or floor.compiler())
 
 
-def _rounds(names: Sequence[str], seconds: int, numbers: Sequence[int]) -> list[CpuRound]:
+def _names(measured: Sequence[Variant]) -> list[str]:
+    return [*dict.fromkeys(name for name, _ in measured)]
+
+
+def _rounds(measured: Sequence[Variant], seconds: int, numbers: Sequence[int]) -> list[CpuRound]:
     found = []
     with ExitStack() as stack:
-        servers = {name: stack.enter_context(serving(name, wait=0)) for name in names}
+        servers = {name: stack.enter_context(serving(name, wait=0)) for name in _names(measured)}
         loads = {name: load(server.port, _WARM_UP_SECONDS) for name, server in servers.items()}
-        for number, name in turns.turns(numbers, names):
-            loads[name], used = _loaded(servers[name], loads[name], seconds)
+        for number, (name, connections) in turns.turns(numbers, measured):
+            loads[name], used = _loaded(servers[name], loads[name], seconds, connections)
             found.append(
                 CpuRound(
                     round=number,
                     server=name,
+                    connections=connections,
                     microseconds=used / max(loads[name].answered, 1) * 1e6,
                     per_second=loads[name].per_second,
                     wrong=loads[name].wrong,
@@ -70,11 +86,11 @@ def _rounds(names: Sequence[str], seconds: int, numbers: Sequence[int]) -> list[
     return found
 
 
-def _loaded(server: Server, before: Load, seconds: int) -> tuple[Load, float]:
+def _loaded(server: Server, before: Load, seconds: int, connections: int) -> tuple[Load, float]:
     """What came of a load, and the CPU time (seconds) that the server took for it."""
     try:
         used = cpu_seconds(server.pids)
-        counted = load(server.port, seconds, after=before)
+        counted = load(server.port, seconds, after=before, connections=connections)
         return counted, cpu_seconds(server.pids) - used
     except FileNotFoundError as error:
         raise LoadError(f"{server.name} ended while it was under load") from error
@@ -94,6 +110,7 @@ def conclude(found: Sequence[Sequence[CpuRound]]) -> Section:
 def conclusions(rounds: Sequence[CpuRound]) -> list[Figure]:
     """The figures that have a target: ratios within each round, their medians."""
     redis, peer, sqlite, memory = (_cpu(rounds, name) for name in (REDIS, PEER, SQLITE, MEMORY))
+    few = {name: _cpu(rounds, name, FEW) for name in (REDIS, PEER, SQLITE, MEMORY)}
     wrong = [each.wrong for each in rounds if each.server != FLOOR]
     return [
         Figure(
@@ -106,20 +123,29 @@ def conclusions(rounds: Sequence[CpuRound]) -> list[Figure]:
             figures.paired_ratios(sqlite, memory),
             figures.CPU_SQLITE_AGAINST_MEMORY,
         ),
+        Figure(
+            f"CPU per request, boomerang / peer, {FEW} connections",
+            figures.paired_ratios(few[REDIS], few[PEER]),
+            figures.SHOWN,
+        ),
+        Figure(
+            f"CPU per request, sqlite: / memory:, {FEW} connections",
+            figures.paired_ratios(few[SQLITE], few[MEMORY]),
+            figures.SHOWN,
+        ),
         Figure("CPU, wrong answers of all servers", figures.total(wrong), figures.NONE_FAILED),
     ]
 
 
 def report(rounds: Sequence[CpuRound]) -> str:
     """All variants as a table; each cell the median of the rounds and its range."""
-    peer = _cpu(rounds, PEER)
     rows = []
-    for name in (name for name in VARIANTS if _cpu(rounds, name)):
-        cpu = _cpu(rounds, name)
-        mine = [each for each in rounds if each.server == name]
+    for name, connections in (each for each in VARIANTS if _cpu(rounds, *each)):
+        cpu, peer = _cpu(rounds, name, connections), _cpu(rounds, PEER, connections)
+        mine = _of(rounds, name, connections)
         rows.append(
             (
-                name,
+                f"{name}, {connections}",
                 spread_text(spread(cpu.values())),
                 spread_text(spread(figures.paired_ratios(cpu, peer))),
                 spread_text(spread(figures.paired_ratios(peer, cpu))),
@@ -127,9 +153,13 @@ def report(rounds: Sequence[CpuRound]) -> str:
                 quantity(sum(each.wrong for each in mine)),
             )
         )
-    headings = ("server", "CPU us/request", "x peer", "times as fast", "requests/s", "wrong")
-    return figures.table(headings, rows)
+    headings = ("CPU us/request", "x peer", "times as fast", "requests/s", "wrong")
+    return figures.table(("server, connections", *headings), rows)
 
 
-def _cpu(rounds: Sequence[CpuRound], name: str) -> dict[int, float]:
-    return {each.round: each.microseconds for each in rounds if each.server == name}
+def _of(rounds: Sequence[CpuRound], name: str, connections: int) -> list[CpuRound]:
+    return [each for each in rounds if (each.server, each.connections) == (name, connections)]
+
+
+def _cpu(rounds: Sequence[CpuRound], name: str, connections: int = CONNECTIONS) -> dict[int, float]:
+    return {each.round: each.microseconds for each in _of(rounds, name, connections)}

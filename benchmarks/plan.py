@@ -31,7 +31,7 @@ class Plan:
 
 
 FULL = Plan(
-    cpu_rounds=20,
+    cpu_rounds=15,
     cpu_seconds=1,
     workers_rounds=10,
     workers_seconds=1,

@@ -15,7 +15,6 @@ from benchmarks.steps import Part, Section
 from benchmarks.wrk import Load, load
 
 VARIANTS = tuple((store, workers) for store in (REDIS, SQLITE) for workers in (1, 2))
-_CONNECTIONS = 128  # the kernel spreads connections over the workers by chance
 _PER_SECOND_AT_MOST = 40_000
 _WARM_UP_SECONDS = 1
 _TO_START_SECONDS = 3.0
@@ -100,7 +99,6 @@ def _load(
             server.port,
             seconds,
             after=after,
-            connections=_CONNECTIONS,
             most=_PER_SECOND_AT_MOST,
         )
 

@@ -37,7 +37,7 @@ def suited(reply: Reply, request: GuardedRequest, *, ready: bytes | None = None)
     """The reply as the client wants it; ``ready`` is its body gzipped, where that is known."""
     if len(reply.body) <= LEAST:
         return reply
-    if not takes_gzip(request.single(b"accept-encoding")):
+    if not takes_gzip(request.single(b"Accept-Encoding")):
         return evolve(reply, headers=(*reply.headers, _VARY))
     body = gzipped(reply.body, level=_QUICK) if ready is None else ready
     return evolve(reply, body=body, headers=(*reply.headers, _VARY, _ENCODED))

@@ -136,7 +136,7 @@ def _incoming(request: GuardedRequest) -> Incoming:
     return Incoming(
         target=request.uri.decode("utf-8", "surrogateescape"),
         method=request.method.decode(),
-        content_type=request.getHeader("content-type"),
+        content_type=request.content_type,
         body=request.body,
         token=token or None,
     )

@@ -48,10 +48,16 @@ class GuardedRequest:
     def single(self, name: bytes) -> str | None:
         """The value of a header that is given once, `None` if it is missing or repeated.
 
-        Bytes that are not UTF-8 become lone surrogates.
+        ``name`` is in title case. Bytes that are not UTF-8 become lone surrogates.
         """
-        value = self._message.single(name.title())
+        value = self._message.single(name)
         return None if value is None else value.decode("utf-8", "surrogateescape")
+
+    @property
+    def content_type(self) -> str | None:
+        """The type of the body, `None` if none is given."""
+        value = self._message.headers.get(b"Content-Type")
+        return None if value is None else value.strip().decode("utf-8", "surrogateescape")
 
     def getHeader(self, name: str) -> str | None:
         """The last value of a header. Bytes that are not UTF-8 become lone surrogates."""

@@ -117,7 +117,7 @@ def _parameters(request: GuardedRequest) -> tuple[Fields, Fields]:
     query = parse_fields(request.uri.partition(b"?")[2])
     if request.method == b"GET":
         return query, {}
-    if not is_form(request.getHeader("content-type")):
+    if not is_form(request.content_type):
         raise BadRequest("the parameters of a POST must be a form (x-www-form-urlencoded)")
     return query, parse_fields(request.body)
 

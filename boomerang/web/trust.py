@@ -19,8 +19,8 @@ from boomerang.web.reply import Refused
 from boomerang.web.request import GuardedRequest
 from boomerang.web.signature import SETTINGS, SIGNATURE, Keys, Signed, signer_of
 
-_SIGNATURE: Final = SIGNATURE.lower().encode()
-_SETTINGS: Final = SETTINGS.lower().encode()
+_SIGNATURE: Final = SIGNATURE.encode()
+_SETTINGS: Final = SETTINGS.encode()
 
 
 @frozen
@@ -41,7 +41,7 @@ class Trust:
         if not self.keys:
             return None
         bases = (self.public_url,) if self.public_url else _bases(host_header(request))
-        login = request.single(b"authorization")
+        login = request.single(b"Authorization")
         if login:
             bases = (*_with_login(bases, login), *bases)
         target = request.uri.decode("utf-8", "surrogateescape")
@@ -101,7 +101,7 @@ class Trust:
         if self.public_url is not None:
             return self.public_url
         host = host_header(request)
-        forwarded = request.single(b"x-forwarded-proto") or ""
+        forwarded = request.single(b"X-Forwarded-Proto") or ""
         secure = request.isSecure() or forwarded.partition(",")[0].strip().lower() == "https"
         base = f"{'https' if secure else 'http'}://{host}"
         return base if _origins((base,)) else None
@@ -109,7 +109,7 @@ class Trust:
 
 def host_header(request: GuardedRequest) -> str:
     """The name that the client called this host by, empty if it named none or several."""
-    return request.single(b"host") or ""
+    return request.single(b"Host") or ""
 
 
 @lru_cache(maxsize=1024)
