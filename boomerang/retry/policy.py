@@ -243,6 +243,10 @@ class HoldPlan:
         return HoldPlan(wait, self.limit - spent, self.spent + spent, self.why_not)
 
 
+NO_HOLD: Final = HoldPlan(wait=0.0, limit=0.0)
+"""The plan of what is not held, room or not."""
+
+
 def plan_hold(failed: FailedRequest, rules: EndpointRules, *, room: Room) -> HoldPlan:
     """How long a failure is to be held: without probe and rate for the wait, and not longer.
 
@@ -256,7 +260,3 @@ def plan_hold(failed: FailedRequest, rules: EndpointRules, *, room: Room) -> Hol
     if room.seconds <= 0 or limit <= LONGEST:
         limit = min(limit, room.seconds)
     return HoldPlan(min(wait, limit), limit, 0.0, room.why_not)
-
-
-NO_HOLD: Final = HoldPlan(wait=0.0, limit=0.0)
-"""The plan of what is not held, room or not."""

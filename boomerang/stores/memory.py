@@ -43,13 +43,9 @@ class MemoryStore:
         known, known_call = marks.get(name), marks.get(call_name or "")
         mark, call_mark, claim = count_failure(failure, identity=known, call=known_call, now=now)
         if mark is not None and mark is not known:
-            if known is not None and mark.count == 1:
-                del marks[name]  # made anew, it is the last one to expire
-            marks[name] = mark
+            self._put(name, mark)
         if call_mark is not None and call_mark is not known_call and call_name is not None:
-            if known_call is not None and call_mark.count == 1:
-                del marks[call_name]
-            marks[call_name] = call_mark
+            self._put(call_name, call_mark)
         self._forget_oldest(now)
         return claim
 
@@ -70,6 +66,12 @@ class MemoryStore:
         now = self._clock.seconds()
         found = (self._marks.get(each.identity) for each in marked)
         return [mark.count if mark and mark.expires_at > now else 0 for mark in found]
+
+    def _put(self, name: str, mark: Mark) -> None:
+        """One that is made anew is the last to expire."""
+        if mark.count == 1 and name in self._marks:
+            del self._marks[name]
+        self._marks[name] = mark
 
     def _forget_oldest(self, now: float) -> None:
         """Two marks come with a claim at most, so looking at four keeps the heap level."""

@@ -16,7 +16,6 @@ from boomerang.web.limits import LONGEST_BODY, LONGEST_HEAD, MOST_HEADER_LINES, 
 _REQUEST_LINE: Final = re.compile(
     rb"([!#$%&'*+.^_`|~0-9A-Za-z-]+) ([\x21-\x7e]+) HTTP/1\.([01])\r\n"
 )
-_CR: Final = 13
 _FIRST_LETTER: Final = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]")
 
 
@@ -88,9 +87,7 @@ class Reader:
 
     def _read_head(self) -> Message | None:
         buffer = self._buffer
-        if (
-            buffer[0] == _CR and not self._blank and buffer.startswith(b"\r\n")
-        ):  # old clients send one after a body
+        if not self._blank and buffer.startswith(b"\r\n"):  # old clients send one after a body
             buffer = self._buffer = buffer[2:]
             self._blank = True
         end = buffer.find(b"\r\n\r\n")
