@@ -63,7 +63,8 @@ async def test_longer_than_twilio_allows(daemons: Daemons, app: App) -> None:
 
 async def test_no_stampede(daemons: Daemons, app: App) -> None:
     """Calls that were held for an app are released at its rate, none beyond Twilio's limit."""
-    daemon = started(daemons, endpoint(app, release_rate=200), wait=14.0)
+    rate = 200
+    daemon = started(daemons, endpoint(app, release_rate=rate), wait=14.0)
     storm = play_storm(call(app, daemon), TWILIO, calls=1000, rate=1000)
     storming = Deferred.fromCoroutine(storm)
     await app.wake_after(4)
@@ -72,7 +73,7 @@ async def test_no_stampede(daemons: Daemons, app: App) -> None:
     assert summary.standing.saved == 1000
     assert len(came) == 1000
     busiest = max(sum(at <= other < at + 1 for other in came) for at in came[::50])
-    assert busiest <= 260
+    assert busiest <= rate * (1 + LATE)  # those of a second, and those that it heard late
     assert max(summary.silences) < 14
 
 
