@@ -119,6 +119,17 @@ SCHEMA: Final = (
     UPDATE callbacks SET ready_at = due_at WHERE number IN (
         SELECT min(number) FROM callbacks WHERE state = 'waiting' GROUP BY line);
     """,
+    # Marks are named after their call now; those that are named otherwise are read until they end.
+    """
+    ALTER TABLE marks RENAME TO former_marks;
+    CREATE TABLE marks (
+        name TEXT PRIMARY KEY,
+        count INTEGER NOT NULL,
+        release_at REAL NOT NULL,
+        expires_at REAL NOT NULL
+    ) WITHOUT ROWID;
+    CREATE INDEX marks_by_end ON marks (expires_at);
+    """,
 )
 """Schema changes in order; ``user_version`` is how many of them a file has seen."""
 
@@ -170,16 +181,16 @@ class SqliteFile:
             self._identity = identity(self._path)
             connection = sqlite3.connect(
                 self._path,
-                timeout=_PATIENCE,
+                timeout=0,  # we wait ourselves, see `_patiently`
                 isolation_level=None,
                 check_same_thread=False,
             )
             try:
-                connection.execute("PRAGMA journal_mode = WAL")
+                self._patiently(connection, "PRAGMA journal_mode = WAL")
                 connection.execute("PRAGMA synchronous = NORMAL")
                 connection.execute(f"PRAGMA wal_autocheckpoint = {_CHECKPOINT_PAGES}")
+                self._patiently(connection, "BEGIN IMMEDIATE")
                 _migrate(connection)
-                connection.execute("PRAGMA busy_timeout = 0")  # from here on it is `_begin`
             except BaseException:
                 connection.close()
                 raise
@@ -245,7 +256,7 @@ class SqliteFile:
         if durable is not self._durable:
             connection.execute(f"PRAGMA synchronous = {'FULL' if durable else 'NORMAL'}")
             self._durable = durable
-        self._begin(connection)
+        self._patiently(connection, "BEGIN IMMEDIATE")
         try:
             # Not before the lock: another process may have brought the file back meanwhile.
             if self._identity is None or identity(self._path) != self._identity:
@@ -258,16 +269,17 @@ class SqliteFile:
             raise
         return done
 
-    def _begin(self, connection: sqlite3.Connection) -> None:
-        """Begin to write as soon as no other process does.
+    def _patiently(self, connection: sqlite3.Connection, statement: str) -> None:
+        """Run a statement as soon as no other process keeps us from it.
 
         SQLite's own waiting looks at ever longer intervals, up to 100 ms: two processes that write
-        one batch after the other kept one of them out for more than 200 ms in two of 15 runs.
+        one batch after the other kept one of them out for more than 200 ms in two of 15 runs. Of two
+        that open a new file at once it turns one away without waiting.
         """
         give_up_at = time.monotonic() + _PATIENCE
         while True:
             try:
-                connection.execute("BEGIN IMMEDIATE")
+                connection.execute(statement)
                 return
             except sqlite3.OperationalError as error:
                 if not _only_locked(error) or time.monotonic() >= give_up_at:
@@ -297,12 +309,11 @@ def _statements(script: str) -> Iterator[str]:
 
 
 def _migrate(connection: sqlite3.Connection) -> None:
-    """Apply what the file has not seen, with other processes kept out meanwhile.
+    """Apply what the file has not seen, in a transaction that has begun: others are kept out.
 
     The version is written in any case: on a full disk the file cannot be opened, so that a probe
     after a failed claim fails as well.
     """
-    connection.execute("BEGIN IMMEDIATE")
     try:
         seen = int(connection.execute("PRAGMA user_version").fetchone()[0])
         if seen > len(SCHEMA):

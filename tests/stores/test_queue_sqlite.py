@@ -28,6 +28,7 @@ async def test_file_with_lines_by_order(tmp_path: Path) -> None:
     await stores.queue.close()
     await stores.claims.close()
     with closing(sqlite3.connect(path)) as older:
+        older.executescript("DROP TABLE marks; ALTER TABLE former_marks RENAME TO marks;")
         older.execute("UPDATE callbacks SET line = 'CA9', ready_at = iif(number = 1, due_at, NULL)")
         older.execute("INSERT INTO queue_leases VALUES ('CA9', 1, 'another', ?)", [time() + 60])
         older.execute(f"PRAGMA user_version = {LINES_BY_ORDER}")

@@ -24,7 +24,7 @@ from twisted.internet.defer import (
 )
 from twisted.internet.task import LoopingCall
 
-from boomerang.stores.interfaces import Claim, Failure, StoreUnavailable
+from boomerang.stores.interfaces import Claim, Failure, Marked, StoreUnavailable
 from boomerang.stores.sqlite import SqliteStore
 from boomerang.stores.sqlite_file import SCHEMA, SqliteFile
 from boomerang.stores.sqlite_marks import SqliteMarks
@@ -33,6 +33,8 @@ from tests.stores.failures import failure
 
 HOUR: Final = 3600.0
 NOW: Final = 1_800_000_000.0
+MARKS_BY_IDENTITY: Final = 4
+"""Schema changes of a file whose marks of identities were named without their calls."""
 ROOT: Final = Path(__file__).parents[2]
 
 
@@ -157,7 +159,7 @@ def test_sweep(file: SqliteMarks, path: Path, clock: WallClock) -> None:
     count(file, failure("young", "young call"))
     clock.now += 450
     count(file, failure("new", "new call"))
-    assert names(path) == {"young", "young call", "new", "new call"}
+    assert names(path) == {"young call", "young call:young", "new call", "new call:new"}
 
 
 def test_sweep_in_portions(file: SqliteMarks, path: Path, clock: WallClock) -> None:
@@ -257,6 +259,15 @@ def test_looks_often(path: Path, clock: WallClock) -> None:
         assert file.transact(lambda connection, now: now) == clock.now
     assert len(pauses) == 50
     assert max(pauses) <= 0.001
+
+
+def test_opening_waits_too(path: Path, clock: WallClock) -> None:
+    """Of processes that open a new file at once none is turned away."""
+    other = sqlite3.connect(path)
+    other.execute("BEGIN EXCLUSIVE")
+    file = SqliteFile(str(path), wall_clock=clock, pause=lambda seconds: other.close())
+    with closing(file):
+        assert file.transact(lambda connection, now: now) == clock.now
 
 
 async def test_reactor_is_not_blocked(
@@ -381,6 +392,35 @@ def test_failed_migration_is_undone(path: Path, clock: WallClock) -> None:
     with closing(sqlite3.connect(path)) as connection:
         assert connection.execute("PRAGMA user_version").fetchone() == (0,)
         assert connection.execute("SELECT name FROM sqlite_master").fetchall() == [("marks",)]
+
+
+def former(path: Path, *marks: tuple[str, float, float]) -> None:
+    """A file of a boomerang that named the marks of identities without their calls."""
+    with closing(sqlite3.connect(path)) as older:
+        for change in SCHEMA[:MARKS_BY_IDENTITY]:
+            older.executescript(change)
+        older.executemany("INSERT INTO marks VALUES (?, 1, ?, ?)", marks)
+        older.execute(f"PRAGMA user_version = {MARKS_BY_IDENTITY}")
+        older.commit()
+
+
+def test_former_marks(path: Path, clock: WallClock) -> None:
+    """What a file knew before its marks were named otherwise counts until it is over."""
+    former(path, ("over", 0, NOW - 1), ("held", NOW + 5, NOW + 600), ("its call", 0, NOW + 600))
+    with closing(SqliteMarks(SqliteFile(str(path), wall_clock=clock))) as file:
+        held = failure("held", "its call")
+        marked = [Marked("held", "its call"), Marked("over", "its call")]
+        assert file.attempts(marked) == [1, 0]
+        assert file.count(lambda: [held]) == [Claim(attempt=1, hold=5.0, round=1)]
+        file.release(marked)
+        assert file.count(lambda: [held]) == [Claim(attempt=2, hold=0.0, round=2)]
+        clock.now += 1
+        assert file.attempts(marked) == [2, 0]
+        assert count(file, failure("over", "its call")) == [1]
+        clock.now += 600
+        assert count(file, held) == [1]
+    with closing(sqlite3.connect(path)) as connection:
+        assert connection.execute("SELECT * FROM former_marks").fetchall() == []
 
 
 # Other processes
