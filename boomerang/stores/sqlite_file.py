@@ -134,7 +134,7 @@ SCHEMA: Final = (
 """Schema changes in order; ``user_version`` is how many of them a file has seen."""
 
 _CHECKPOINT_PAGES: Final = 4000
-"""Size of the log (16 MB) at which it is written to the file. Marks have random names, so that each
+"""Size of the log (16 MB) at which it is written to the file. Calls have random names, so that each
 is on another page; with SQLite's 1000 a page is written more often, 50 µs a claim instead of 38."""
 
 _PATIENCE: Final = 0.2
@@ -273,8 +273,8 @@ class SqliteFile:
         """Run a statement as soon as no other process keeps us from it.
 
         SQLite's own waiting looks at ever longer intervals, up to 100 ms: two processes that write
-        one batch after the other kept one of them out for more than 200 ms in two of 15 runs. Of two
-        that open a new file at once it turns one away without waiting.
+        one batch after the other kept one of them out for more than 200 ms in two of 15 runs. Of
+        two that open a new file at once it turns one away without waiting.
         """
         give_up_at = time.monotonic() + _PATIENCE
         while True:

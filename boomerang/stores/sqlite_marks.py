@@ -92,8 +92,10 @@ class SqliteMarks:
 
 
 def _name(identity: str, call: str | None) -> str:
-    """The name of an identity's mark, which stands beside that of its call, on the same page: for
-    a claim 35 us instead of 50, and 51 instead of 67 where two processes write in turn."""
+    """The name of an identity's mark: it stands beside that of its call, on the same page.
+
+    With 100,000 marks a claim in a batch of 24 takes 36 µs so, instead of 50.
+    """
     return identity if call is None else f"{call}:{identity}"
 
 
