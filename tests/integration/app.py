@@ -55,6 +55,10 @@ class App:
         await deferLater(_NOW, seconds)
         self.wake()
 
+    def count(self, path: str) -> int:
+        """How often a path was asked for."""
+        return sum(asked == path for _, asked in self.asked)
+
     def first(self, path: str, *, since: float) -> float:
         """When a path was first asked for since an instant."""
         return next(at for at, asked in self.asked if asked == path and at >= since)
