@@ -394,6 +394,13 @@ def test_failed_migration_is_undone(path: Path, clock: WallClock) -> None:
         assert connection.execute("SELECT name FROM sqlite_master").fetchall() == [("marks",)]
 
 
+def test_many_are_released(file: SqliteMarks) -> None:
+    """However many are let go at once: more than a statement has parameters."""
+    count(file, failure("held", "call"))
+    file.release([Marked(f"{n}", f"call {n}") for n in range(300_000)] + [Marked("held", "call")])
+    assert count(file, failure("held", "call")) == [2]
+
+
 def former(path: Path, *marks: tuple[str, float, float]) -> None:
     """A file of a boomerang that named the marks of identities without their calls."""
     with closing(sqlite3.connect(path)) as older:
@@ -412,10 +419,12 @@ def test_former_marks(path: Path, clock: WallClock) -> None:
         marked = [Marked("held", "its call"), Marked("over", "its call")]
         assert file.attempts(marked) == [1, 0]
         assert file.count(lambda: [held]) == [Claim(attempt=1, hold=5.0, round=1)]
+        assert count(file, failure("held", "another call")) == [1]
         file.release(marked)
         assert file.count(lambda: [held]) == [Claim(attempt=2, hold=0.0, round=2)]
         clock.now += 1
         assert file.attempts(marked) == [2, 0]
+        assert count(file, held, failure("held", "a third call")) == [3, 2]
         assert count(file, failure("over", "its call")) == [1]
         clock.now += 600
         assert count(file, held) == [1]
