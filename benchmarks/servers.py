@@ -54,13 +54,16 @@ class _Launch:
 
 
 @contextmanager
-def serving(name: str, *, wait: float, settings: str = "", workers: int = 1) -> Iterator[Server]:
+def serving(
+    name: str, *, wait: float, settings: str = "", workers: int = 1, servers: int = 1
+) -> Iterator[Server]:
     """The named server, fresh and empty, holding requests for `wait` seconds.
 
-    `settings` are further ones of boomerang's, as in its file, `workers` its processes. It has
-    cores of its own where there are enough; Redis shares those of the drivers.
+    `settings` are further ones of boomerang's, as in its file, `workers` its processes. With the
+    `servers` that are loaded at once it has cores of its own where there are enough; Redis shares
+    those of the drivers.
     """
-    split = cores.cores(workers)
+    split = cores.cores(servers * workers)
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="benchmark-")))
         redis_url, redis_pids = "", []

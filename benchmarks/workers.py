@@ -1,6 +1,11 @@
-"""Two workers against one: requests per second at wait 0, and what each took of the cores."""
+"""Two workers against one: requests per second at wait 0, and what each took of the cores.
+
+One is measured twice: alone, and beside a second server of one worker that is loaded as well, so
+that both cores are as busy as with two workers.
+"""
 
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from functools import partial
 from itertools import chain
@@ -12,9 +17,8 @@ from benchmarks.figures import Figure, Target, quantity, spread, spread_text
 from benchmarks.processes import cpu_seconds, idle_seconds
 from benchmarks.servers import REDIS, SQLITE, Server, serving
 from benchmarks.steps import Part, Section
-from benchmarks.wrk import Load, load
+from benchmarks.wrk import CONNECTIONS, Load, load
 
-VARIANTS = tuple((store, workers) for store in (REDIS, SQLITE) for workers in (1, 2))
 _PER_SECOND_AT_MOST = 40_000
 _WARM_UP_SECONDS = 1
 _TO_START_SECONDS = 3.0
@@ -24,16 +28,32 @@ _IDLE_SHARE = 0.2
 _CORES_TO_SEE_IT = 4  # two workers, wrk, Redis
 
 
+@attrs.frozen
+class Variant:
+    """So many servers of so many workers each, which have nothing in common but the machine."""
+
+    store: str
+    servers: int
+    workers: int
+
+    def __str__(self) -> str:
+        beside = " beside 1" * (self.servers - 1)
+        return f"{self.store}, {self.workers}{beside}"
+
+
+_EACH = ((1, 1), (2, 1), (1, 2))
+VARIANTS = tuple(Variant(store, *each) for store in (REDIS, SQLITE) for each in _EACH)
+
+
 @attrs.frozen(kw_only=True)
 class WorkersRound:
-    """What so many workers did in one round; `*_cores` is CPU time per second of the clock."""
+    """What a variant did in one round; `*_cores` is CPU time per second of the clock."""
 
     round: int
-    store: str
-    workers: int
+    variant: Variant
     per_second: float
     microseconds: float
-    """CPU time of the server's processes per answered request, the supervisor's included."""
+    """CPU time of the servers' processes per answered request, the supervisors' included."""
     server_cores: float
     redis_cores: float
     driver_cores: float
@@ -43,11 +63,12 @@ class WorkersRound:
 
 
 def part(rounds: int, seconds: int) -> Part:
-    """One worker and two, with either store, in turn; they are started afresh every few rounds."""
+    """All variants in turn; they are started afresh every few rounds."""
     steps = turns.steps(
         "workers",
         rounds,
-        start_seconds=len(VARIANTS) * (_TO_START_SECONDS + _WARM_UP_SECONDS),
+        start_seconds=sum(each.servers for each in VARIANTS)
+        * (_TO_START_SECONDS + _WARM_UP_SECONDS),
         round_seconds=len(VARIANTS) * (_TO_LOAD_SECONDS + seconds),
         run=partial(_rounds, seconds),
     )
@@ -58,10 +79,18 @@ def _rounds(seconds: int, numbers: Sequence[int]) -> list[WorkersRound]:
     found = []
     with ExitStack() as stack:
         servers = {
-            (store, workers): stack.enter_context(serving(store, wait=0, workers=workers))
-            for store, workers in VARIANTS
+            each: [
+                stack.enter_context(
+                    serving(each.store, wait=0, workers=each.workers, servers=each.servers)
+                )
+                for _ in range(each.servers)
+            ]
+            for each in VARIANTS
         }
-        loads = {each: _load(servers[each], each, _WARM_UP_SECONDS) for each in VARIANTS}
+        loads: dict[Variant, Sequence[Load]] = {
+            each: _load(servers[each], each, _WARM_UP_SECONDS, after=[None] * each.servers)
+            for each in VARIANTS
+        }
         for number, each in turns.turns(numbers, VARIANTS):
             measured, loads[each] = _round(number, servers[each], each, loads[each], seconds)
             found.append(measured)
@@ -69,38 +98,49 @@ def _rounds(seconds: int, numbers: Sequence[int]) -> list[WorkersRound]:
 
 
 def _round(
-    number: int, server: Server, variant: tuple[str, int], before: Load, seconds: int
-) -> tuple[WorkersRound, Load]:
+    number: int, servers: Sequence[Server], variant: Variant, before: Sequence[Load], seconds: int
+) -> tuple[WorkersRound, Sequence[Load]]:
     """What came of a load, and the load itself, after which the next one comes."""
-    servers, redis, idle = cpu_seconds(server.pids), cpu_seconds(server.redis), idle_seconds()
-    counted = _load(server, variant, seconds, after=before)
+    pids = [pid for server in servers for pid in server.pids]
+    redis_pids = [pid for server in servers for pid in server.redis]
+    used, redis, idle = cpu_seconds(pids), cpu_seconds(redis_pids), idle_seconds()
+    loads = _load(servers, variant, seconds, after=before)
     idle = idle_seconds() - idle
-    servers, redis = cpu_seconds(server.pids) - servers, cpu_seconds(server.redis) - redis
+    used, redis = cpu_seconds(pids) - used, cpu_seconds(redis_pids) - redis
+    took = max(each.seconds for each in loads)
     found = WorkersRound(
         round=number,
-        store=variant[0],
-        workers=variant[1],
-        per_second=counted.per_second,
-        microseconds=servers / max(counted.answered, 1) * 1e6,
-        server_cores=servers / counted.seconds,
-        redis_cores=redis / counted.seconds,
-        driver_cores=counted.driver_seconds / counted.seconds,
-        idle_cores=idle / counted.seconds,
-        wrong=counted.wrong,
+        variant=variant,
+        per_second=sum(each.per_second for each in loads),
+        microseconds=used / max(sum(each.answered for each in loads), 1) * 1e6,
+        server_cores=used / took,
+        redis_cores=redis / took,
+        driver_cores=max(each.driver_seconds for each in loads) / took,  # who ends last sees all
+        idle_cores=idle / took,
+        wrong=sum(each.wrong for each in loads),
     )
-    return found, counted
+    return found, loads
 
 
 def _load(
-    server: Server, variant: tuple[str, int], seconds: int, after: Load | None = None
-) -> Load:
-    with cores.only_on(cores.cores(variant[1]).drivers):
+    servers: Sequence[Server], variant: Variant, seconds: int, after: Sequence[Load | None]
+) -> list[Load]:
+    """Load the servers of a variant at once; they share the connections."""
+
+    def one(server: Server, before: Load | None) -> Load:
         return load(
             server.port,
             seconds,
-            after=after,
+            after=before,
+            connections=CONNECTIONS // variant.servers,
             most=_PER_SECOND_AT_MOST,
         )
+
+    with (
+        cores.only_on(cores.cores(variant.servers * variant.workers).drivers),
+        ThreadPoolExecutor(variant.servers) as threads,
+    ):
+        return list(threads.map(one, servers, after))
 
 
 def conclude(of_steps: Sequence[Sequence[WorkersRound]]) -> Section:
@@ -113,19 +153,24 @@ def conclude(of_steps: Sequence[Sequence[WorkersRound]]) -> Section:
 
 
 def _figures(rounds: Sequence[WorkersRound], store: str) -> list[Figure]:
-    one, two = (_of(rounds, store, workers) for workers in (1, 2))
+    one, beside, two = (_of(rounds, Variant(store, *each)) for each in _EACH)
     rate = figures.paired_ratios(_rates(two), _rates(one))
-    cost = figures.paired_ratios(_costs(two), _costs(one))
-    given = [2 / each for each in cost if each]
+    alone = figures.paired_ratios(_costs(two), _costs(one))
+    cost = figures.paired_ratios(_costs(two), _costs(beside))
+    per_second = f"{store}, 2 workers / 1, requests per second"
     return [
-        Figure(f"{store}, 2 workers / 1, requests per second", rate, raw_target()),
+        Figure(per_second, rate, raw_target()),
+        Figure(f"{per_second}, the driver's share counted", _given(alone), figures.SHOWN),
+        Figure(f"{per_second}, driver and machine counted", _given(cost), figures.TWO_WORKERS),
         Figure(
-            f"{store}, 2 workers / 1, requests per second, the driver's share counted",
-            given,
-            figures.TWO_WORKERS,
+            f"{store}, 2 workers / 1 beside 1, CPU per request", cost, figures.CPU_OF_TWO_WORKERS
         ),
-        Figure(f"{store}, 2 workers / 1, CPU per request", cost, figures.CPU_OF_TWO_WORKERS),
     ]
+
+
+def _given(costs: Sequence[float]) -> list[float]:
+    """How many times as much two workers do in the CPU time that one has, twice over."""
+    return [2 / each for each in costs if each]
 
 
 def raw_target() -> Target:
@@ -137,12 +182,12 @@ def raw_target() -> Target:
 def report(rounds: Sequence[WorkersRound]) -> str:
     """All variants as a table; each cell the median of the rounds and its range."""
     rows = []
-    for store, workers in VARIANTS:
-        mine = _of(rounds, store, workers)
+    for variant in VARIANTS:
+        mine = _of(rounds, variant)
         columns = ("per_second", "microseconds", *_CORES)
         cells = [spread_text(spread(getattr(each, name) for each in mine)) for name in columns]
         wrong = quantity(sum(each.wrong for each in mine))
-        rows.append((f"{store}, {workers}", *cells, wrong))
+        rows.append((str(variant), *cells, wrong))
     headings = (
         "store, workers",
         "requests/s",
@@ -157,7 +202,7 @@ def report(rounds: Sequence[WorkersRound]) -> str:
 
 def _limit(rounds: Sequence[WorkersRound]) -> str:
     """What kept two workers from more."""
-    mine = [each for each in rounds if each.workers == 2]
+    mine = [each for each in rounds if each.variant.workers == 2]
     if not mine:
         return ""
     servers, driver, redis, idle = (
@@ -175,8 +220,8 @@ def _limit(rounds: Sequence[WorkersRound]) -> str:
     return said + "the cores were the limit, for the load and all else ran on them too."
 
 
-def _of(rounds: Sequence[WorkersRound], store: str, workers: int) -> list[WorkersRound]:
-    return [each for each in rounds if (each.store, each.workers) == (store, workers)]
+def _of(rounds: Sequence[WorkersRound], variant: Variant) -> list[WorkersRound]:
+    return [each for each in rounds if each.variant == variant]
 
 
 def _rates(rounds: Sequence[WorkersRound]) -> dict[int, float]:

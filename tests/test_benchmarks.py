@@ -260,11 +260,12 @@ def test_held_figures_have_rounds() -> None:
     assert found["memory per held, 2,000 / 1,000"] == [0.5, 1.5]
 
 
-def workers_round(count: int, *, per_second: float, microseconds: float) -> workers.WorkersRound:
+def workers_round(
+    servers: int, count: int, *, per_second: float, microseconds: float
+) -> workers.WorkersRound:
     return workers.WorkersRound(
         round=1,
-        store=SQLITE,
-        workers=count,
+        variant=workers.Variant(SQLITE, servers, count),
         per_second=per_second,
         microseconds=microseconds,
         server_cores=1.0,
@@ -276,13 +277,17 @@ def workers_round(count: int, *, per_second: float, microseconds: float) -> work
 
 
 def test_two_workers_against_one() -> None:
-    """The raw ratio stands beside the one in which the driver's share of the cores is counted."""
+    """The raw ratio stands beside those in which the driver's share of the cores is counted, and
+    what a second busy core costs the first."""
     rounds = [
-        workers_round(1, per_second=4000.0, microseconds=200.0),
-        workers_round(2, per_second=6000.0, microseconds=250.0),
+        workers_round(1, 1, per_second=4000.0, microseconds=200.0),
+        workers_round(2, 1, per_second=5800.0, microseconds=250.0),
+        workers_round(1, 2, per_second=6000.0, microseconds=320.0),
     ]
-    found = [figure.values for figure in workers.conclude([rounds]).figures if figure.values]
-    assert found == [[1.5], [1.6], [1.25], [0]]
+    section = workers.conclude([rounds])
+    found = [figure.values for figure in section.figures if figure.values]
+    assert found == [[1.5], [1.25], [1.5625], [1.28], [0]]
+    assert f"{SQLITE}, 1 beside 1" in section.text
 
 
 def test_rounds_in_turn() -> None:
