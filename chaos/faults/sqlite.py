@@ -103,12 +103,19 @@ def corrupted(scene: Scene) -> None:
         # is just under way writes anew what it would notice the damage by.
         for _ in range(_TIMES):
             for each in _files(scene):
-                with each.open("r+b") as file:  # what is mapped into memory keeps its size
+                # What is mapped into memory keeps its size; whoever sees the damage may close the
+                # file, and so delete what is kept beside it.
+                with suppress(FileNotFoundError), each.open("r+b") as file:
                     file.write(chance.randbytes(each.stat().st_size))
             time.sleep(_BETWEEN)
 
+    def move_away() -> None:
+        for each in _files(scene):
+            with suppress(FileNotFoundError):
+                each.rename(f"{each}.broken")
+
     scene.injure(spoil)
-    scene.mend(lambda: [each.rename(f"{each}.broken") for each in _files(scene)])
+    scene.mend(move_away)
 
 
 def _files(scene: Scene) -> list[Path]:
