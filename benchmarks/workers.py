@@ -153,18 +153,16 @@ def conclude(of_steps: Sequence[Sequence[WorkersRound]]) -> Section:
 
 
 def _figures(rounds: Sequence[WorkersRound], store: str) -> list[Figure]:
-    one, beside, two = (_of(rounds, Variant(store, *each)) for each in _EACH)
-    rate = figures.paired_ratios(_rates(two), _rates(one))
-    alone = figures.paired_ratios(_costs(two), _costs(one))
-    cost = figures.paired_ratios(_costs(two), _costs(beside))
+    first, neighbour, two = (_of(rounds, Variant(store, *each)) for each in _EACH)
+    rate = figures.paired_ratios(_rates(two), _rates(first))
+    alone = figures.paired_ratios(_costs(two), _costs(first))
+    beside = figures.paired_ratios(_costs(two), _costs(neighbour))
     per_second = f"{store}, 2 workers / 1, requests per second"
     return [
         Figure(per_second, rate, raw_target()),
-        Figure(f"{per_second}, the driver's share counted", _given(alone), figures.SHOWN),
-        Figure(f"{per_second}, driver and machine counted", _given(cost), figures.TWO_WORKERS),
-        Figure(
-            f"{store}, 2 workers / 1 beside 1, CPU per request", cost, figures.CPU_OF_TWO_WORKERS
-        ),
+        Figure(f"{per_second}, the driver's share counted", _given(alone), figures.TWO_WORKERS),
+        Figure(f"{per_second}, driver and machine counted", _given(beside), figures.SHOWN),
+        Figure(f"{store}, 2 workers / 1, CPU per request", alone, figures.CPU_OF_TWO_WORKERS),
     ]
 
 

@@ -286,7 +286,7 @@ def test_two_workers_against_one() -> None:
     ]
     section = workers.conclude([rounds])
     found = [figure.values for figure in section.figures if figure.values]
-    assert found == [[1.5], [1.25], [1.5625], [1.28], [0]]
+    assert found == [[1.5], [1.25], [1.5625], [1.6], [0]]
     assert f"{SQLITE}, 1 beside 1" in section.text
 
 

@@ -75,6 +75,7 @@ async def test_no_stampede(daemons: Daemons, app: App) -> None:
     assert len(came) == calls
     busiest = max(sum(at <= other < at + 1 for other in came) for at in came[::50])
     assert busiest <= rate * (1 + LATE)  # those of a second, and those that it heard late
+    assert came[-1] - came[0] >= calls / rate - LATE
     assert max(summary.silences) < 14
 
 
