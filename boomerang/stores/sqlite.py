@@ -26,6 +26,7 @@ from boomerang.threads import Run
 T = TypeVar("T")
 
 _MOST_IN_A_BATCH: Final = 2000
+"""With two rows of eight columns each: a statement of SQLite's takes 32,766 values."""
 
 PACE: Final = 0.005
 """Seconds between the beginnings of two batches."""

@@ -130,6 +130,15 @@ SCHEMA: Final = (
     ) WITHOUT ROWID;
     CREATE INDEX marks_by_end ON marks (expires_at);
     """,
+    # What a call fails with first, and most fail with nothing else, stands in the call's own row.
+    """
+    ALTER TABLE marks ADD COLUMN first_identity TEXT;
+    ALTER TABLE marks ADD COLUMN first_count INTEGER;
+    ALTER TABLE marks ADD COLUMN first_release_at REAL;
+    ALTER TABLE marks ADD COLUMN first_expires_at REAL;
+    DROP INDEX marks_by_end;
+    CREATE INDEX marks_by_end ON marks (max(expires_at, coalesce(first_expires_at, 0)));
+    """,
 )
 """Schema changes in order; ``user_version`` is how many of them a file has seen."""
 

@@ -199,6 +199,19 @@ async def test_release(backend: Backend) -> None:
     assert (await store.claim(other)).attempt == 1
 
 
+async def test_release_of_several(backend: Backend) -> None:
+    """Of what one call failed with, only that is released which is meant."""
+    store = await backend.store()
+    failures = [backend.failure(name, wait=AGES / 2) for name in ("first", "second", "third")]
+    for failure in failures:
+        await store.claim(failure)
+    await store.release([Marked("second", "call")])
+    assert await store.attempts([Marked(name, "call") for name in ("first", "third")]) == [1, 1]
+    assert [(await store.claim(failure)).attempt for failure in failures] == [1, 2, 1]
+    await store.release([Marked("first", "call")])
+    assert [(await store.claim(failure)).attempt for failure in failures] == [2, 3, 1]
+
+
 async def test_release_is_not_late(backend: Backend) -> None:
     """A release after the release instant changes nothing."""
     store = await backend.store()

@@ -35,6 +35,8 @@ HOUR: Final = 3600.0
 NOW: Final = 1_800_000_000.0
 MARKS_BY_IDENTITY: Final = 4
 """Schema changes of a file whose marks of identities were named without their calls."""
+ROW_FOR_EACH_MARK: Final = 5
+"""The same of one in which no mark of an identity stood in the row of its call."""
 ROOT: Final = Path(__file__).parents[2]
 
 
@@ -75,7 +77,8 @@ def count(file: SqliteMarks, *failures: Failure) -> list[int]:
 def names(path: Path) -> set[str]:
     """What is marked in a file, expired or not."""
     with closing(sqlite3.connect(path)) as connection:
-        return {name for (name,) in connection.execute("SELECT name FROM marks")}
+        rows = connection.execute("SELECT name, name || ':' || first_identity FROM marks")
+        return {name for row in rows for name in row if name is not None}
 
 
 async def refused(answer: Deferred[Any]) -> str:
@@ -164,7 +167,8 @@ def test_sweep(file: SqliteMarks, path: Path, clock: WallClock) -> None:
 
 def test_sweep_in_portions(file: SqliteMarks, path: Path, clock: WallClock) -> None:
     """A mass of expired marks goes in portions, a second apart, so that no batch is slow."""
-    count(file, *(failure(f"{n}", f"call {n}") for n in range(4000)))
+    for thousand in range(8):
+        count(file, *(failure(f"{n}", f"call {thousand} {n}") for n in range(1000)))
     clock.now += 1000
     left = []
     for _ in range(3):
@@ -172,7 +176,23 @@ def test_sweep_in_portions(file: SqliteMarks, path: Path, clock: WallClock) -> N
         file.count(list)
         left.append(len(names(path)))
         clock.now += 1
-    assert left == [3000, 0, 0]
+    assert left == [2 * 3000, 0, 0]
+
+
+def test_sweep_leaves_what_lasts(file: SqliteMarks, path: Path, clock: WallClock) -> None:
+    """Of a call and what failed of it each is known for its own time, and both are swept."""
+    count(
+        file,
+        evolve(failure("a", "x"), window=10.0, call_window=900.0),
+        evolve(failure("b", "y"), window=900.0, call_window=10.0),
+    )
+    clock.now += 11
+    assert file.attempts([Marked("a", "x"), Marked("b", "y")]) == [0, 1]
+    rounds = [claim.round for claim in file.count(lambda: [failure("c", "x"), failure("c", "y")])]
+    assert rounds == [2, 1]
+    clock.now += 901
+    count(file)
+    assert names(path) == set()
 
 
 @pytest.mark.parametrize("jump", [HOUR, -HOUR])
@@ -401,19 +421,25 @@ def test_many_are_released(file: SqliteMarks) -> None:
     assert count(file, failure("held", "call")) == [2]
 
 
-def former(path: Path, *marks: tuple[str, float, float]) -> None:
-    """A file of a boomerang that named the marks of identities without their calls."""
+def written_before(path: Path, changes: int, *marks: tuple[str, float, float]) -> None:
+    """A file that has seen so many schema changes; of each mark name, release and expiry."""
     with closing(sqlite3.connect(path)) as older:
-        for change in SCHEMA[:MARKS_BY_IDENTITY]:
+        for change in SCHEMA[:changes]:
             older.executescript(change)
         older.executemany("INSERT INTO marks VALUES (?, 1, ?, ?)", marks)
-        older.execute(f"PRAGMA user_version = {MARKS_BY_IDENTITY}")
+        older.execute(f"PRAGMA user_version = {changes}")
         older.commit()
 
 
 def test_former_marks(path: Path, clock: WallClock) -> None:
     """What a file knew before its marks were named otherwise counts until it is over."""
-    former(path, ("over", 0, NOW - 1), ("held", NOW + 5, NOW + 600), ("its call", 0, NOW + 600))
+    written_before(
+        path,
+        MARKS_BY_IDENTITY,
+        ("over", 0, NOW - 1),
+        ("held", NOW + 5, NOW + 600),
+        ("its call", 0, NOW + 600),
+    )
     with closing(SqliteMarks(SqliteFile(str(path), wall_clock=clock))) as file:
         held = failure("held", "its call")
         marked = [Marked("held", "its call"), Marked("over", "its call")]
@@ -430,6 +456,22 @@ def test_former_marks(path: Path, clock: WallClock) -> None:
         assert count(file, held) == [1]
     with closing(sqlite3.connect(path)) as connection:
         assert connection.execute("SELECT * FROM former_marks").fetchall() == []
+
+
+def test_marks_in_rows_of_their_own(path: Path, clock: WallClock) -> None:
+    """What a file knew before calls had their first failure's mark beside their own counts on."""
+    written_before(
+        path, ROW_FOR_EACH_MARK, ("call:held", NOW + 5, NOW + 600), ("call", 0, NOW + 600)
+    )
+    with closing(SqliteMarks(SqliteFile(str(path), wall_clock=clock))) as file:
+        held, marked = failure("held", "call"), [Marked("held", "call")]
+        assert file.attempts(marked) == [1]
+        assert file.count(lambda: [held]) == [Claim(attempt=1, hold=5.0, round=1)]
+        assert count(file, failure("another", "call")) == [1]
+        file.release(marked)
+        assert file.count(lambda: [held]) == [Claim(attempt=2, hold=0.0, round=3)]
+        clock.now += 600
+        assert count(file, held) == [1]
 
 
 # Other processes
