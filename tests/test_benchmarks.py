@@ -26,7 +26,7 @@ from benchmarks import (
     turns,
     workers,
 )
-from benchmarks.cores import Cores, only_on, split
+from benchmarks.cores import Cores, only_on, share, split
 from benchmarks.driver import Driver
 from benchmarks.exchanges import (
     Exchange,
@@ -213,6 +213,12 @@ def test_fault(answer: bytes, fault: str) -> None:
 def test_cores(available: list[int], wanted: int, servers: set[int], drivers: set[int]) -> None:
     """Servers and drivers have cores of their own where there are enough."""
     assert split(available, wanted=wanted) == Cores(frozenset(servers), frozenset(drivers))
+
+
+def test_cores_of_each() -> None:
+    """Servers that are loaded at once share their cores out evenly."""
+    assert [share({2, 0, 1, 3}, number, of=2) for number in (0, 1)] == [{0, 2}, {1, 3}]
+    assert share({5}, 0, of=1) == {5}
 
 
 def test_affinity_is_given_back() -> None:

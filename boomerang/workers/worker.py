@@ -18,6 +18,8 @@ from boomerang import logs
 from boomerang.clocks import count_by_monotonic_clock
 from boomerang.listening import CannotListen
 from boomerang.monitor.libraries import MissingExtra
+from boomerang.stores.address import SqliteAddress
+from boomerang.workers.cores import stay_on_core
 from boomerang.workers.messages import ORDERS
 from boomerang.workers.workplace import Channel, Orders, Workplace, by_pipes
 
@@ -32,6 +34,8 @@ def main() -> None:
 
     count_by_monotonic_clock(reactor)
     settings = orders.settings
+    if isinstance(settings.store, SqliteAddress):
+        stay_on_core(orders.worker)
     sys.stdout.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
     observer = logs.observer(sys.stdout, style=settings.log_format, worker=orders.worker.number)
     globalLogBeginner.beginLoggingTo([observer])

@@ -145,6 +145,29 @@ def test_whose_metrics(host: Host) -> None:
     assert [each.value for each in families["boomerang_held_requests"]] == [0]
 
 
+def test_cores(daemons: Daemons, tmp_path: Path) -> None:
+    """With an SQLite file and a core for each worker, each stays on its own, also when it is
+    started again, and the thread that writes with it; with Redis they run on any."""
+    available = os.sched_getaffinity(0)
+    cores = set(sorted(available)[:2])
+    own = [{core} for core in sorted(cores)] if len(cores) == 2 else [cores, cores]
+    os.sched_setaffinity(0, cores)
+    try:
+        host = start(daemons)
+        host.kill(1)
+        eventually(host.all_there)
+        host.daemon.rescue_all([FailedCall() for _ in range(20)])
+        with RedisServer(tmp_path) as server:
+            elsewhere = start(daemons, store=server.url())
+            assert [os.sched_getaffinity(pid) for pid in elsewhere.pids().values()] == [cores] * 2
+    finally:
+        os.sched_setaffinity(0, available)
+    for number, expected in enumerate(own):
+        threads = [int(each.name) for each in Path(f"/proc/{host.pids()[number]}/task").iterdir()]
+        assert len(threads) > 1
+        assert [os.sched_getaffinity(each) for each in threads] == [expected] * len(threads)
+
+
 def test_second_daemon_on_the_same_port(host: Host, tmp_path: Path) -> None:
     """Another daemon, started by mistake, cannot take part of the connections."""
     listen = f"tcp:{host.daemon.port}:interface=127.0.0.1"
