@@ -34,6 +34,11 @@ def cores(wanted: int = 1) -> Cores:
     return split(_AVAILABLE, wanted=wanted)
 
 
+def share(cores: Collection[int], number: int, *, of: int) -> frozenset[int]:
+    """One of so many equal parts, counted from 0."""
+    return frozenset(sorted(cores)[number::of])
+
+
 @contextmanager
 def only_on(chosen: Collection[int]) -> Iterator[None]:
     """What is started within the block runs on these cores only."""

@@ -55,13 +55,19 @@ class _Launch:
 
 @contextmanager
 def serving(
-    name: str, *, wait: float, settings: str = "", workers: int = 1, servers: int = 1
+    name: str,
+    *,
+    wait: float,
+    settings: str = "",
+    workers: int = 1,
+    servers: int = 1,
+    number: int = 0,
 ) -> Iterator[Server]:
     """The named server, fresh and empty, holding requests for `wait` seconds.
 
-    `settings` are further ones of boomerang's, as in its file, `workers` its processes. With the
-    `servers` that are loaded at once it has cores of its own where there are enough; Redis shares
-    those of the drivers.
+    `settings` are further ones of boomerang's, as in its file, `workers` its processes. Of several
+    `servers` that are loaded at once its `number` counts from 0. It has cores of its own where
+    there are enough; Redis shares those of the drivers.
     """
     split = cores.cores(servers * workers)
     with ExitStack() as stack:
@@ -84,7 +90,7 @@ def serving(
             )
         log = folder / "server.log"
         environment = {**clean_environment(os.environ), **launch.environment}
-        with cores.only_on(split.servers):
+        with cores.only_on(cores.share(split.servers, number, of=servers)):
             process = stack.enter_context(
                 running(launch.command, folder=folder, output=log, environment=environment)
             )

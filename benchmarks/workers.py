@@ -1,7 +1,8 @@
 """Two workers against one: requests per second at wait 0, and what each took of the cores.
 
 One is measured twice: alone, and beside a second server of one worker that is loaded as well, so
-that both cores are as busy as with two workers.
+that both cores are as busy as with two workers. Each of the two has a core of its own, as the one
+that is alone.
 """
 
 from collections.abc import Sequence
@@ -41,7 +42,9 @@ class Variant:
         return f"{self.store}, {self.workers}{beside}"
 
 
-_EACH = ((1, 1), (2, 1), (1, 2))
+_EACH = ((1, 1), (1, 2), (2, 1))
+"""Servers and workers of each; two workers stand beside either of those they are compared with:
+the further apart two loads are, the more has the machine's speed changed in between."""
 VARIANTS = tuple(Variant(store, *each) for store in (REDIS, SQLITE) for each in _EACH)
 
 
@@ -81,9 +84,15 @@ def _rounds(seconds: int, numbers: Sequence[int]) -> list[WorkersRound]:
         servers = {
             each: [
                 stack.enter_context(
-                    serving(each.store, wait=0, workers=each.workers, servers=each.servers)
+                    serving(
+                        each.store,
+                        wait=0,
+                        workers=each.workers,
+                        servers=each.servers,
+                        number=number,
+                    )
                 )
-                for _ in range(each.servers)
+                for number in range(each.servers)
             ]
             for each in VARIANTS
         }
@@ -153,7 +162,7 @@ def conclude(of_steps: Sequence[Sequence[WorkersRound]]) -> Section:
 
 
 def _figures(rounds: Sequence[WorkersRound], store: str) -> list[Figure]:
-    first, neighbour, two = (_of(rounds, Variant(store, *each)) for each in _EACH)
+    first, two, neighbour = (_of(rounds, Variant(store, *each)) for each in _EACH)
     rate = figures.paired_ratios(_rates(two), _rates(first))
     alone = figures.paired_ratios(_costs(two), _costs(first))
     beside = figures.paired_ratios(_costs(two), _costs(neighbour))
