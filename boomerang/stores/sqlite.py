@@ -25,7 +25,7 @@ from boomerang.threads import Run
 
 T = TypeVar("T")
 
-_MOST_IN_A_BATCH: Final = 2000
+MOST_IN_A_BATCH: Final = 2000
 """With two rows of eight columns each: a statement of SQLite's takes 32,766 values."""
 
 PACE: Final = 0.005
@@ -99,11 +99,11 @@ class SqliteStore:
         if not self._busy:
             self._busy = True
             pause = self._began + PACE - self._clock.seconds()
-            full = len(self._waiting) >= _MOST_IN_A_BATCH
+            full = len(self._waiting) >= MOST_IN_A_BATCH
             self._clock.callLater(0 if full else max(0.0, pause), self._write_batch)
 
     def _write_batch(self) -> None:
-        waiters = list(self._waiting)[:_MOST_IN_A_BATCH]
+        waiters = list(self._waiting)[:MOST_IN_A_BATCH]
         asked = [self._waiting.pop(waiter) for waiter in waiters]
         probes, self._probing = self._probing, []
         if not waiters and not probes:  # all cancelled, or closed: leave the file alone

@@ -25,7 +25,7 @@ from twisted.internet.defer import (
 from twisted.internet.task import LoopingCall
 
 from boomerang.stores.interfaces import Claim, Failure, Marked, StoreUnavailable
-from boomerang.stores.sqlite import SqliteStore
+from boomerang.stores.sqlite import MOST_IN_A_BATCH, SqliteStore
 from boomerang.stores.sqlite_file import SCHEMA, SqliteFile
 from boomerang.stores.sqlite_marks import SqliteMarks
 from boomerang.threads import Run
@@ -412,6 +412,18 @@ def test_failed_migration_is_undone(path: Path, clock: WallClock) -> None:
     with closing(sqlite3.connect(path)) as connection:
         assert connection.execute("PRAGMA user_version").fetchone() == (0,)
         assert connection.execute("SELECT name FROM sqlite_master").fetchall() == [("marks",)]
+
+
+def test_fullest_batch(path: Path, clock: WallClock) -> None:
+    """The largest batch that is ever written, each call with another failure than before, has no
+    more values than a statement of SQLite takes where nobody has raised its limit."""
+    opened = SqliteFile(str(path), wall_clock=clock)
+    opened.open().setlimit(sqlite3.SQLITE_LIMIT_VARIABLE_NUMBER, 32_766)
+    with closing(SqliteMarks(opened)) as file:
+        calls = [f"call {n}" for n in range(MOST_IN_A_BATCH)]
+        assert count(file, *(failure("first", call) for call in calls)) == [1] * len(calls)
+        assert count(file, *(failure("second", call) for call in calls)) == [1] * len(calls)
+        assert file.attempts([Marked("second", calls[-1])]) == [1]
 
 
 def test_many_are_released(file: SqliteMarks) -> None:
