@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import sqlite3
 import subprocess
@@ -424,6 +425,23 @@ def test_fullest_batch(path: Path, clock: WallClock) -> None:
         assert count(file, *(failure("first", call) for call in calls)) == [1] * len(calls)
         assert count(file, *(failure("second", call) for call in calls)) == [1] * len(calls)
         assert file.attempts([Marked("second", calls[-1])]) == [1]
+
+
+def test_no_temporary_files(path: Path, clock: WallClock) -> None:
+    """Where temporary files would go may be full: a large batch needs none."""
+    seen: set[str] = set()
+
+    def look() -> None:
+        links = (Path("/proc/self/fd") / name for name in os.listdir("/proc/self/fd"))
+        seen.update(os.readlink(link) for link in links if link.is_symlink())
+
+    opened = SqliteFile(str(path), wall_clock=clock)
+    with closing(SqliteMarks(opened)) as file:
+        for _ in range(3):  # a new file has few pages to note
+            opened.open().set_progress_handler(look, 1000)
+            count(file, *(failure(os.urandom(16).hex(), os.urandom(16).hex()) for _ in range(500)))
+    assert {name for name in seen if "etilqs" in name} == set()
+    assert str(path) in seen
 
 
 def test_many_are_released(file: SqliteMarks) -> None:
