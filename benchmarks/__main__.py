@@ -96,7 +96,7 @@ def plan_for(options: argparse.Namespace) -> Plan:
 
 def impossible(options: argparse.Namespace, file_limit: int) -> str:
     """Why this machine cannot do what was asked for; empty if it can."""
-    needed = () if options.part == "monitor" else ("wrk", "redis-server")
+    needed = () if options.part == "monitor" else ("wrk", "chrt", "redis-server")
     missing = [program for program in needed if not shutil.which(program)]
     if missing:
         return f"not installed: {', '.join(missing)}"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+import sys
 import xml.etree.ElementTree as ET
 from collections.abc import Sequence
 from pathlib import Path
@@ -25,6 +26,7 @@ from benchmarks import (
     traffic,
     turns,
     workers,
+    wrk,
 )
 from benchmarks.cores import Cores, only_on, share, split
 from benchmarks.driver import Driver
@@ -227,6 +229,23 @@ def test_affinity_is_given_back() -> None:
     with only_on({min(before)}):
         assert os.sched_getaffinity(0) == {min(before)}
     assert os.sched_getaffinity(0) == before
+
+
+def test_wrk_yields(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Load takes no core from a server that is at work on it; what wrk counts is read."""
+    wrk_of_ours = tmp_path / "wrk"
+    wrk_of_ours.write_text(
+        f"#!{sys.executable}\nimport os\nprint('this is wrk')\n"
+        """print('{"answered": %d, "not_200": 2, "broken": 3, "microseconds": 500000}'"""
+        " % os.sched_getscheduler(0))\n"
+    )
+    wrk_of_ours.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
+    found = wrk.load(1, 1, most=10)
+    assert (found.answered, found.wrong, found.seconds) == (os.SCHED_BATCH, 5, 0.5)
+    wrk_of_ours.write_text("#!/bin/sh\necho unable to connect\n")
+    with pytest.raises(wrk.LoadError, match="unable to connect"):
+        wrk.load(1, 1, most=10)
 
 
 def held_run(number: int, server: str, *, p99: float, kib: float, held: int) -> HeldRun:
