@@ -19,7 +19,9 @@ from benchmarks import traffic
 from benchmarks.exchanges import Exchange, Order, Outcome
 from benchmarks.processes import raise_file_limit
 
-_PORTS_PER_ADDRESS = 20_000  # the kernel has 28,000, and keeps each for a minute after its use
+_PORTS_PER_ADDRESS = 5_000
+"""The kernel has 28,000, keeps each for a minute after its use, and looks for a free one port by
+port: once half of them were taken, each connection cost the driver 1 ms."""
 _IP_BIND_ADDRESS_NO_PORT = 24  # linux/in.h; Python's socket module has it from 3.12
 _LONGEST_PAUSE = 0.25
 _MAY_BE_EARLY = 0.05
