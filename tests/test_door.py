@@ -20,6 +20,7 @@ from twisted.logger import capturedLogs, formatEvent
 from boomerang.door import (
     CALM,
     FEW,
+    GLANCE_EVERY,
     LEFT_FREE,
     LOOK_EVERY,
     MOST_AT_ONCE,
@@ -149,6 +150,31 @@ def test_told_once(house: House) -> None:
         house.room = 0
         house.knock()
         assert len(events) == 3
+
+
+def test_glance(house: House) -> None:
+    """Who comes while many are read is let in meanwhile, but not more often than needs be; a port
+    without room, or a closed one, is left alone."""
+    house.door.glance()
+    assert [port.accepted for port in house.ports] == [[], []]
+    house.clock.advance(GLANCE_EVERY)
+    for _ in range(3):
+        house.door.glance()
+    assert [len(port.accepted) for port in house.ports] == [1, 1]
+    house.clock.advance(GLANCE_EVERY)
+    house.ports[0].connected = False
+    house.door.glance()
+    assert [len(port.accepted) for port in house.ports] == [1, 2]
+    house.clock.advance(GLANCE_EVERY)
+    house.knock()
+    house.door.glance()
+    assert [len(port.accepted) for port in house.ports] == [2, 3]
+    house.room = 0
+    house.knock()
+    for _ in range(3):
+        house.clock.advance(0)
+        house.door.glance()
+    assert [len(port.accepted) for port in house.ports] == [2, 3]
 
 
 def test_before_it_is_closed(house: House) -> None:

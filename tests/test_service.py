@@ -22,6 +22,7 @@ from twisted.logger import (
 from twisted.scripts.twistd import ServerOptions  # type: ignore[attr-defined]
 
 from boomerang import __version__
+from boomerang.door import Door
 from boomerang.host import Host
 from boomerang.listening import Listening
 from boomerang.monitor.service import Monitor
@@ -89,6 +90,12 @@ class TestTree:
         assert [server[0] for server in reactor.unixServers] == ["/run/boomerang.sock"]
         sites = {id(server[1]) for server in (*reactor.tcpServers, *reactor.unixServers)}
         assert len(sites) == 1
+
+    def test_who_comes_meanwhile(self) -> None:
+        """Before anything is read its door looks who waits."""
+        _, reactor, _ = started()
+        site: Any = reactor.tcpServers[0][1]
+        assert site.before_reading.__func__ is Door.glance
 
     def test_routes(self) -> None:
         """Each of its routes is there."""

@@ -77,6 +77,7 @@ class GuardedChannel(Protocol):
         self.site.resters.add(self)
 
     def dataReceived(self, data: bytes) -> None:
+        self.site.before_reading()
         if self._over:
             return
         self._reader.feed(data)

@@ -29,7 +29,8 @@ accepted, and most do offer some."""
 class GuardedSite(ServerFactory):
     """A site that hands each request to ``handle``, and knows how many are under way.
 
-    ``watch_refusal`` is called with the status of each request that never became one.
+    ``watch_refusal`` is called with the status of each request that never became one,
+    ``before_reading`` before anything is read.
     """
 
     noisy = False
@@ -44,6 +45,7 @@ class GuardedSite(ServerFactory):
         self.handle = handle
         self.clock = clock
         self.watch_refusal = watch_refusal
+        self.before_reading: Callable[[], None] = lambda: None
         self.channels: set[GuardedChannel] = set()
         self.resters = Resters(clock, IDLE_TIME)
         self.under_way = 0

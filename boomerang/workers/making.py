@@ -86,6 +86,7 @@ def listening_of(
         room=lambda: room(len(site.channels)),
         make_room=partial(site.resters.make_room, AT_ONCE),
     )
+    site.before_reading = door.glance
     if workplace is None:
         return Listening(endpoints(reactor, settings.listen), site, door=door)
     return Post(

@@ -25,6 +25,15 @@ from tests.web.sending import (
 )
 
 
+def test_before_reading() -> None:
+    """Before anything is read others may be let in; it is read all the same."""
+    bench = Bench(Echo().app)
+    asked: list[int] = []
+    bench.site.before_reading = lambda: asked.append(bench.site.under_way)
+    assert bench.ask(request("POST", "/", body=b"x")) == echoed("POST / 1")
+    assert asked == [0]
+
+
 class TestSizes:
     @pytest.mark.parametrize(
         "sent",
