@@ -172,7 +172,7 @@ def test_glance(house: House) -> None:
     house.room = 0
     house.knock()
     for _ in range(3):
-        house.clock.advance(0)
+        house.clock.advance(GLANCE_EVERY)
         house.door.glance()
     assert [len(port.accepted) for port in house.ports] == [2, 3]
 
