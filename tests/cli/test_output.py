@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import os
 import pty
+import select
 import signal
 import socket
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -81,6 +83,15 @@ def test_neither_output(tmp_path: Path) -> None:
     assert process.returncode == 1
 
 
+@pytest.fixture
+def interruptible() -> Iterator[None]:
+    """What is started heeds SIGINT, also where a shell started the tests with that ignored."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("interruptible")
 @pytest.mark.parametrize(
     ("key", "status", "told"),
     [
@@ -96,6 +107,9 @@ def test_keys(key: bytes, status: int, told: str, tmp_path: Path) -> None:
     shown = b""
     sent = False
     while True:
+        if not select.select([terminal], [], [], 60)[0]:
+            os.kill(pid, signal.SIGKILL)
+            break
         try:
             read = os.read(terminal, 1000)
         except OSError:  # Linux says so where the other side has closed it
@@ -112,6 +126,7 @@ def test_keys(key: bytes, status: int, told: str, tmp_path: Path) -> None:
     assert lines[1:] == [told]
 
 
+@pytest.mark.usefixtures("interruptible")
 def test_interrupted(tmp_path: Path) -> None:
     """Ctrl-C while the reactor runs is told by the status that shells give it."""
     with socket.create_server(("127.0.0.1", 0)) as server:
