@@ -15,16 +15,19 @@ party has as many as one may have. Words for logs and metrics."""
 NEARLY: Final = 0.75
 """The part of all places up to which anyone may take any; beyond it shares count."""
 
+KEPT_FREE: Final = 0.1
+"""The part of all places that is for parties who have less than that, once there are several."""
+
 
 class Crowd:
     """Counts what is held of each party, at no cost that grows with the number of either.
 
-    A party is an account, or an address where requests are not signed. One that is alone may have
-    all ``most`` places; of two that want more than there are, each gets half. ``most_each`` is
-    how many one party may have at any time. Who came in vain and has no place at all is counted
-    with those that have some, so that the next place is not the storm's again. What is written of
-    it is one line when requests begin to be turned away, and one when half of the places are free
-    again.
+    A party is an account, or an address where requests are not signed. As long as there has been
+    but one it may have all ``most`` places. From then on some are kept free for those who have few,
+    whoever else storms; of two that want more than the others, each gets half. ``most_each`` is how
+    many one party may have at any time. Who came in vain and has no place at all is counted with
+    those that have some, so that the next place is not the storm's again. What is written of it is
+    one line when requests begin to be turned away, and one when half of the places are free again.
     """
 
     _log = Logger(namespace="boomerang.retry")
@@ -33,6 +36,8 @@ class Crowd:
         self._most = most
         self._most_each = most_each
         self._nearly = int(most * NEARLY)
+        self._kept_free = 0
+        self._first: str | None = None
         self._held: dict[str, int] = {}
         self._total = 0
         self._in_vain: set[str] = set()
@@ -51,10 +56,15 @@ class Crowd:
             return ACCOUNT
         if self._total < self._nearly:
             return ""
+        shared = self._most - self._kept_free
+        if self._total >= shared and own >= self._kept_free:
+            return SHARE
         parties = len(self._held) + len(self._in_vain)
-        return SHARE if own * parties >= self._most else ""
+        return SHARE if own * parties >= shared else ""
 
     def enter(self, party: str) -> None:
+        if party != self._first:
+            self._meet(party)
         self._held[party] = self._held.get(party, 0) + 1
         self._total += 1
         if self._in_vain:
@@ -79,6 +89,7 @@ class Crowd:
 
     def turned_away(self, party: str, why: str) -> None:
         """A request of the party was not held, for one of the reasons above."""
+        self._meet(party)
         if why == ACCOUNT:
             self._over[party] = self._over.get(party, 0) + 1
             if self._over[party] == 1:
@@ -102,6 +113,12 @@ class Crowd:
                 party=party or "-",
                 own=self._held.get(party, 0),
             )
+
+    def _meet(self, party: str) -> None:
+        if self._first is None:
+            self._first = party
+        elif party != self._first:
+            self._kept_free = int(self._most * KEPT_FREE)
 
     def _under(self, party: str) -> None:
         turned_away = self._over.pop(party, 0)

@@ -33,7 +33,7 @@ class RetrySettings:
     max_held_per_account: int | None = setting(
         integer(1, 1_000_000),
         None,
-        "how many of them may be of one account; none: all, while no other account wants a place",
+        "how many of them may be of one account; none: all but a tenth, all if there is but one",
     )
     method: str = setting(choice("GET", "POST"), "POST", "how Twilio asks the failed URL again")
     codes: tuple[str, ...] = setting(
