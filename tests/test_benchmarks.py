@@ -248,12 +248,14 @@ def test_wrk_yields(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         wrk.load(1, 1, most=10)
 
 
-def held_run(number: int, server: str, *, p99: float, kib: float, held: int) -> HeldRun:
+def held_run(
+    number: int, server: str, *, p99: float, kib: float, held: int, pattern: str = patterns.EVEN
+) -> HeldRun:
     late = Lateness(p50=1.0, p99=p99, max=p99)
     return HeldRun(
         round=number,
         server=server,
-        pattern=patterns.EVEN,
+        pattern=pattern,
         held=held,
         wait=8.0,
         sent=held,
@@ -283,6 +285,18 @@ def test_held_figures_have_rounds() -> None:
     assert found["1,000 held, even: overshoot p99"] == [4.0, 8.0]
     assert found["1,000 held, even: overshoot p99, boomerang / peer"] == [0.1]
     assert found["memory per held, 2,000 / 1,000"] == [0.5, 1.5]
+
+
+@pytest.mark.parametrize("pattern", [patterns.BURST, patterns.TURNOVER])
+def test_peer_at_its_end(pattern: str) -> None:
+    """How late a server is that loses requests, or is about to, makes no ratio; its memory does."""
+    runs = [
+        held_run(1, PEER, p99=4000.0, kib=16.0, held=1000, pattern=pattern),
+        held_run(1, SQLITE, p99=4.0, kib=4.0, held=1000, pattern=pattern),
+    ]
+    found = {figure.name: figure.values for figure in conclusions(runs, SQLITE)}
+    assert found[f"1,000 held, {pattern}: memory per held, boomerang / peer"] == [0.25]
+    assert f"1,000 held, {pattern}: overshoot p99, boomerang / peer" not in found
 
 
 def workers_round(
