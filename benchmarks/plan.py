@@ -33,7 +33,7 @@ class Plan:
 FULL = Plan(
     cpu_rounds=15,
     cpu_seconds=1,
-    workers_rounds=40,
+    workers_rounds=64,
     workers_seconds=1,
     rate_rounds=1,
     rate_seconds=2.5,
