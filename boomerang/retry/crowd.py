@@ -36,7 +36,7 @@ class Crowd:
         self._most = most
         self._most_each = most_each
         self._nearly = int(most * NEARLY)
-        self._kept_free = 0
+        self._kept_free = 0  # as long as there is but one party
         self._first: str | None = None
         self._held: dict[str, int] = {}
         self._total = 0
