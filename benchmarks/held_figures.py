@@ -167,7 +167,7 @@ def _against_peer(
 
     In a burst and in turnover the peer is at the end of what it can do. How late it is then has no
     ratio that a second run would find again: requests that it loses do not count, and how long its
-    queue gets hangs on the machine's speed in that minute (1.1 to 6.9 s were seen). The table has
+    queue gets hangs on the machine's speed in that minute (0.5 to 6.9 s were seen). The table has
     its milliseconds.
     """
     found = []
