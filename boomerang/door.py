@@ -131,17 +131,17 @@ class Door:
         self._clock = clock
         self._room = room
         self._make_room = make_room
-        self._ports: list[Port] = []
+        self._ports: set[Port] = set()
         self._shut: set[Any] = set()
         self._looked_at = clock.seconds()
         self._calm: IDelayedCall | None = None  # runs while there is room after a lack of it
 
     def keep(self, port: IListeningPort) -> None:
-        """Look after a port from now on. What is no plain socket is left as it is."""
+        """Look after a port until it is let go. What is no plain socket is left as it is."""
         if not isinstance(port, Port):
             return
         accept = port.doRead
-        self._ports.append(port)
+        self._ports.add(port)
 
         def do_read() -> None:
             free = self._room()
@@ -169,13 +169,20 @@ class Door:
         if self._clock.seconds() - self._looked_at < GLANCE_EVERY:
             return
         self._looked_at = self._clock.seconds()
-        for port in self._ports:
-            if port not in self._shut:
-                self.let_all_in(port)
+        for port in self._ports - self._shut:
+            self._let_all_in(port)
 
-    def let_all_in(self, port: IListeningPort) -> None:
-        """Accept once more who waits; the kernel hangs up on the others when the port is closed."""
-        if isinstance(port, Port) and port.connected:
+    def let_go(self, port: IListeningPort) -> None:
+        """Accept once more who waits, and then look no more; to be called before it is closed.
+
+        The kernel hangs up on the others when it is.
+        """
+        if isinstance(port, Port) and port in self._ports:
+            self._let_all_in(port)
+            self._ports.discard(port)
+
+    def _let_all_in(self, port: Port) -> None:
+        if port.connected:
             port.doRead()
 
     def _shut_for_now(self, port: Port) -> None:
@@ -191,8 +198,8 @@ class Door:
             self._clock.callLater(0 if self._make_room() else LOOK_EVERY, self._look)
             return
         ports, self._shut = self._shut, set()
-        for port in ports:
-            if port.connected:  # not closed meanwhile
+        for port in ports & self._ports:  # not let go meanwhile
+            if port.connected:
                 port.startReading()
         self._calm = self._clock.callLater(CALM, self._say_open)
 

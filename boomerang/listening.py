@@ -71,7 +71,7 @@ class Listening(Service):
         super().stopService()
         ports, self.ports = self.ports, []
         for port in ports:
-            self._door.let_all_in(port)
+            self._door.let_go(port)
         closed = gatherResults([maybeDeferred(port.stopListening) for port in ports])
         return closed.addCallback(lambda _: None)
 

@@ -177,11 +177,38 @@ def test_glance(house: House) -> None:
     assert [len(port.accepted) for port in house.ports] == [2, 3]
 
 
+def test_let_go(house: House) -> None:
+    """A port that was let go is asked no more, opened no more, and forgotten: workers take each
+    other's over whenever one of them hangs."""
+    let_go = house.ports.pop()
+    house.door.let_go(let_go)
+    assert let_go.accepted == [MOST_AT_ONCE]
+    house.clock.advance(GLANCE_EVERY)
+    house.door.glance()
+    assert len(let_go.accepted) == 1
+    seen = weakref.ref(let_go)
+    del let_go
+    gc.collect()
+    assert seen() is None
+
+
+def test_let_go_without_room(house: House) -> None:
+    """A port that is let go while there is no room stays as it is when there is room again."""
+    house.room = 0
+    house.knock()
+    house.door.let_go(house.ports[0])
+    house.room = 1000
+    house.clock.advance(LOOK_EVERY)
+    assert house.open == [False, True]
+    house.door.glance()
+    assert [port.accepted for port in house.ports] == [[], [1000]]
+
+
 def test_before_it_is_closed(house: House) -> None:
     """Who waits is let in once more, but not at a port that is closed already."""
     house.ports[1].connected = False
     for port in house.ports:
-        house.door.let_all_in(port)
+        house.door.let_go(port)
     assert [port.accepted for port in house.ports] == [[MOST_AT_ONCE], []]
 
 

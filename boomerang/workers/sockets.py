@@ -177,7 +177,7 @@ class Accepting:
 
     def _let_go(self, number: int) -> Deferred[Any]:
         port: Any = self._ports.pop(number)
-        self._door.let_all_in(port)
+        self._door.let_go(port)
         if self._sockets[number].family == socket.AF_UNIX:
             port.stopReading()  # stopListening would remove the socket from the file system
             port.socket.close()

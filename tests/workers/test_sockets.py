@@ -14,9 +14,11 @@ import pytest
 from attrs import evolve
 from twisted.internet.interfaces import ITCPTransport
 from twisted.internet.protocol import Factory, Protocol
+from twisted.internet.task import deferLater
 from twisted.internet.threads import deferToThread
+from twisted.logger import LogLevel, capturedLogs
 
-from boomerang.door import Door
+from boomerang.door import GLANCE_EVERY, Door
 from boomerang.listening import CannotListen
 from boomerang.workers.sockets import Accepting, Sockets
 from tests.servers import make_certificates
@@ -51,17 +53,19 @@ class Host:
     def __init__(self, *strings: str, workers: int = 2) -> None:
         from twisted.internet import reactor
 
+        self.reactor: Any = reactor
         self.sockets = Sockets(reactor, strings, workers=workers)
         self.sockets.open()
+        self.doors = [Door(reactor, room=lambda: 100) for _ in range(workers)]
         self.workers = [
             Accepting(
                 reactor,
                 strings,
                 [evolve(one, descriptor=os.dup(one.descriptor)) for one in self.sockets.passed],
                 named(b"%d" % number),
-                door=Door(reactor, room=lambda: 100),
+                door=door,
             )
-            for number in range(workers)
+            for number, door in enumerate(self.doors)
         ]
         self.open: list[Any] = [*self.workers, self.sockets]
 
@@ -179,6 +183,23 @@ async def test_unix(tmp_path: Path) -> None:
     finally:
         await house.close()
     assert not path.exists()
+
+
+@pytest.mark.parametrize("string", [V4, "unix:{}/b.sock"])
+async def test_closed_while_others_are_read(string: str, tmp_path: Path) -> None:
+    """A worker that has let go of its sockets and still reads what it holds looks there no more."""
+    house = Host(string.format(tmp_path))
+    try:
+        for number, worker in enumerate(house.workers):
+            worker.accept([number])
+        with capturedLogs() as events:
+            closing = house.open.pop(0).close()
+            await deferLater(house.reactor, GLANCE_EVERY)
+            house.doors[0].glance()
+            await closing
+        assert [each for each in events if each["log_level"] >= LogLevel.warn] == []
+    finally:
+        await house.close()
 
 
 async def test_several() -> None:
