@@ -75,7 +75,7 @@ def _report(random: Random, now: float) -> Report:
         at=now,
         minutes={
             int(now // 60) - ago: Minute(*(random.randrange(most) for most in (2000, 300, 30)))
-            for ago in range(HOUR)
+            for ago in range(-2, HOUR)  # it takes a moment until the page is seen
         },
         decisions=tuple(_told(random, now) for _ in range(TOLD)),
         failures={
